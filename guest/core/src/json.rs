@@ -1,0 +1,209 @@
+//! The JSON of a signal: the form on the wire and on disk.
+//!
+//! Existing readers are written in Go, so the bytes are those of Go's `encoding/json`: keys in a fixed
+//! order, `<`, `>`, `&`, U+2028 and U+2029 escaped, times in UTC without trailing zeros. Writing and
+//! reading are done by hand: serde and serde_json would take half of the component's size.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::limit::{Limit, Quantity, Scope};
+use crate::refusal::{Cooldown, RefusalClass};
+use crate::signal::{Latency, Reason, Signal, Status};
+use crate::time::Time;
+
+mod read;
+mod write;
+
+pub use read::Unreadable;
+use read::{Reader, Result};
+use write::Writer;
+
+/// Longest text that is looked at, in bytes.
+pub const MOST_BYTES: usize = 1 << 20;
+
+/// The JSON of a signal, without a trailing newline.
+#[must_use]
+pub fn encode(signal: &Signal) -> Vec<u8> {
+    let mut json = Writer::with_capacity(256 + 192 * signal.limits.len());
+    json.object(|json| {
+        json.text("provider", &signal.provider);
+        json.text("status", signal.status.as_str());
+        json.number("quota_remaining", signal.quota_remaining);
+        json.time("quota_reset_at", signal.quota_reset_at);
+        json.number("recent_p50_latency_ns", Some(signal.recent_p50_latency_ns));
+        json.time("last_success_at", signal.last_success_at);
+        json.time("last_error_at", signal.last_error_at);
+        json.text_unless_empty("last_error_msg", &signal.last_error_msg);
+        json.time("recorded_at", Some(signal.recorded_at));
+        json.text_unless_empty("reason", signal.reason.as_ref().map_or("", Reason::as_str));
+        json.time("cooldown_until", signal.cooldown_until);
+        json.list("limits", &signal.limits, write_limit);
+        if let Some(latency) = &signal.latency {
+            json.key("latency");
+            json.object(|json| {
+                json.number("count", Some(latency.count.into()));
+                json.number("p90_ns", Some(latency.p90_ns));
+                json.number("p99_ns", Some(latency.p99_ns));
+                json.number("ttfb_p50_ns", latency.ttfb_p50_ns);
+            });
+        }
+        json.text_unless_empty("refusal", signal.refusal.as_ref().map_or("", RefusalClass::as_str));
+        json.list("cooldowns", &signal.cooldowns, write_cooldown);
+    });
+    json.finish()
+}
+
+fn write_limit(json: &mut Writer, limit: &Limit) {
+    json.text("quantity", limit.quantity.as_str());
+    write_scope(json, &limit.scope);
+    json.number("window_s", limit.window_s);
+    json.number("limit", limit.limit);
+    json.number("remaining", limit.remaining);
+    json.share("utilization", limit.utilization);
+    json.time("resets_at", limit.resets_at);
+    json.time("captured_at", Some(limit.captured_at));
+}
+
+fn write_cooldown(json: &mut Writer, cooldown: &Cooldown) {
+    write_scope(json, &cooldown.scope);
+    json.text("class", cooldown.class.as_str());
+    json.time("refused_at", Some(cooldown.refused_at));
+    json.time("until", Some(cooldown.until));
+}
+
+fn write_scope(json: &mut Writer, scope: &Scope) {
+    if *scope != Scope::default() {
+        json.key("scope");
+        json.object(|json| {
+            json.text_unless_empty("account", scope.account.as_deref().unwrap_or_default());
+            json.text_unless_empty("model", scope.model.as_deref().unwrap_or_default());
+        });
+    }
+}
+
+/// Reads the JSON of a signal of `provider`. Unknown keys are skipped; of a key that stands twice the last
+/// one counts; `null` is as good as absent.
+///
+/// # Errors
+/// Says why the text is no signal of this provider, and where.
+pub fn decode(provider: &str, json: &[u8]) -> core::result::Result<Signal, Unreadable> {
+    if json.len() > MOST_BYTES {
+        return Err(Unreadable { offset: MOST_BYTES, what: "longer than 1 MiB" });
+    }
+    let mut reader = Reader::new(json);
+    let mut signal = Signal::unknown(String::new(), Time::UNIX_EPOCH);
+    let (mut status, mut p50, mut recorded_at) = (None, None, None);
+    reader.object(|key, json| {
+        match key {
+            "provider" => signal.provider = json.text()?,
+            "status" => status = Some(json.word(Status::from_word)?),
+            "quota_remaining" => signal.quota_remaining = Some(json.count()?),
+            "quota_reset_at" => signal.quota_reset_at = Some(json.time()?),
+            "recent_p50_latency_ns" => p50 = Some(json.count()?),
+            "last_success_at" => signal.last_success_at = Some(json.time()?),
+            "last_error_at" => signal.last_error_at = Some(json.time()?),
+            "last_error_msg" => signal.last_error_msg = json.text()?,
+            "recorded_at" => recorded_at = Some(json.time()?),
+            "reason" => signal.reason = unless_empty(json.text()?).map(|word| Reason::from(word.as_str())),
+            "cooldown_until" => signal.cooldown_until = Some(json.time()?),
+            "limits" => signal.limits = json.list(limit)?,
+            "latency" => signal.latency = Some(latency(json)?),
+            "refusal" => {
+                signal.refusal = unless_empty(json.text()?).map(|word| RefusalClass::from(word.as_str()));
+            }
+            "cooldowns" => signal.cooldowns = json.list(cooldown)?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    })?;
+    reader.end()?;
+    let missing = |key| Unreadable { offset: json.len(), what: key };
+    signal.status = status.ok_or_else(|| missing("status is missing"))?;
+    signal.recent_p50_latency_ns = p50.ok_or_else(|| missing("recent_p50_latency_ns is missing"))?;
+    signal.recorded_at = recorded_at.ok_or_else(|| missing("recorded_at is missing"))?;
+    if signal.provider != provider {
+        return Err(missing("it is the signal of another provider"));
+    }
+    Ok(signal)
+}
+
+fn unless_empty(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+fn limit(json: &mut Reader<'_>) -> Result<Limit> {
+    let mut limit = Limit {
+        quantity: Quantity::Other,
+        scope: Scope::default(),
+        window_s: None,
+        limit: None,
+        remaining: None,
+        utilization: None,
+        resets_at: None,
+        captured_at: Time::UNIX_EPOCH,
+    };
+    json.object(|key, json| {
+        match key {
+            "quantity" => limit.quantity = json.word(|word| Some(Quantity::from(word)))?,
+            "scope" => limit.scope = scope(json)?,
+            "window_s" => limit.window_s = Some(json.count()?),
+            "limit" => limit.limit = Some(json.count()?),
+            "remaining" => limit.remaining = Some(json.count()?),
+            "utilization" => limit.utilization = Some(json.share()?),
+            "resets_at" => limit.resets_at = Some(json.time()?),
+            "captured_at" => limit.captured_at = json.time()?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(limit)
+}
+
+fn cooldown(json: &mut Reader<'_>) -> Result<Cooldown> {
+    let mut cooldown = Cooldown {
+        scope: Scope::default(),
+        class: RefusalClass::Rate,
+        refused_at: Time::UNIX_EPOCH,
+        until: Time::UNIX_EPOCH,
+    };
+    json.object(|key, json| {
+        match key {
+            "scope" => cooldown.scope = scope(json)?,
+            "class" => cooldown.class = RefusalClass::from(json.text()?.as_str()),
+            "refused_at" => cooldown.refused_at = json.time()?,
+            "until" => cooldown.until = json.time()?,
+            _ => json.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(cooldown)
+}
+
+fn scope(json: &mut Reader<'_>) -> Result<Scope> {
+    let mut scope = Scope::default();
+    json.object(|key, json| {
+        match key {
+            "account" => scope.account = Some(json.text()?),
+            "model" => scope.model = Some(json.text()?),
+            _ => json.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(scope)
+}
+
+fn latency(json: &mut Reader<'_>) -> Result<Latency> {
+    let mut latency = Latency { count: 0, p90_ns: 0, p99_ns: 0, ttfb_p50_ns: None };
+    json.object(|key, json| {
+        match key {
+            "count" => latency.count = u32::try_from(json.count()?).unwrap_or(u32::MAX),
+            "p90_ns" => latency.p90_ns = json.count()?,
+            "p99_ns" => latency.p99_ns = json.count()?,
+            "ttfb_p50_ns" => latency.ttfb_p50_ns = Some(json.count()?),
+            _ => json.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(latency)
+}

@@ -1,0 +1,307 @@
+//! Reads JSON of known shape, without a tree: what is not asked for is skipped, and costs no memory.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::time::Time;
+
+/// Deepest nesting that is followed.
+const DEEPEST: u32 = 32;
+/// Most items of one list.
+const MOST_ITEMS: usize = 1024;
+
+/// Text that is not the JSON that was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Where, in bytes.
+    pub offset: usize,
+    /// Why.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.what, self.offset)
+    }
+}
+
+/// What reading ends in.
+pub(super) type Result<T> = core::result::Result<T, Unreadable>;
+
+/// The unread rest of a JSON text.
+pub(super) struct Reader<'a> {
+    text: &'a [u8],
+    offset: usize,
+    depth: u32,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) const fn new(text: &'a [u8]) -> Self {
+        Self { text, offset: 0, depth: 0 }
+    }
+
+    const fn error<T>(&self, what: &'static str) -> Result<T> {
+        Err(Unreadable { offset: self.offset, what })
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.text.get(self.offset) {
+            self.offset += 1;
+        }
+        self.text.get(self.offset).copied()
+    }
+
+    fn take(&mut self, expected: u8) -> bool {
+        let there = self.peek() == Some(expected);
+        self.offset += usize::from(there);
+        there
+    }
+
+    fn literal(&mut self, expected: &[u8]) -> bool {
+        let _ = self.peek();
+        let there = self.text.get(self.offset..).is_some_and(|rest| rest.starts_with(expected));
+        if there {
+            self.offset += expected.len();
+        }
+        there
+    }
+
+    pub(super) fn end(&mut self) -> Result<()> {
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => self.error("something follows the value"),
+        }
+    }
+
+    /// Items between brackets, separated by commas.
+    fn items(&mut self, close: u8, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return self.error("nested too deeply");
+        }
+        if !self.take(close) {
+            loop {
+                item(self)?;
+                if self.take(close) {
+                    break;
+                }
+                if !self.take(b',') {
+                    return self.error("a comma or the end of the list was expected");
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(())
+    }
+
+    /// An object: `field` reads the value of each key. Keys with a value of `null` are passed over.
+    pub(super) fn object(&mut self, mut field: impl FnMut(&str, &mut Self) -> Result<()>) -> Result<()> {
+        if !self.take(b'{') {
+            return self.error("an object was expected");
+        }
+        self.items(b'}', |json| {
+            let key = json.text()?;
+            if !json.take(b':') {
+                return json.error("a colon was expected");
+            }
+            if json.literal(b"null") { Ok(()) } else { field(&key, json) }
+        })
+    }
+
+    pub(super) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+        if !self.take(b'[') {
+            return self.error("a list was expected");
+        }
+        let mut all = Vec::new();
+        self.items(b']', |json| {
+            if all.len() == MOST_ITEMS {
+                return json.error("more than 1,024 items");
+            }
+            all.push(item(json)?);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    pub(super) fn text(&mut self) -> Result<String> {
+        let mut text = Vec::new();
+        self.text_into(|bytes| text.extend_from_slice(bytes))?;
+        String::from_utf8(text).or_else(|_| self.error("invalid UTF-8"))
+    }
+
+    pub(super) fn word<T>(&mut self, known: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+        let word = self.text()?;
+        known(&word).map_or_else(|| self.error("an unknown word"), Ok)
+    }
+
+    pub(super) fn time(&mut self) -> Result<Time> {
+        let text = self.text()?;
+        let time = Time::parse_rfc3339(text.as_bytes());
+        time.map_or_else(|| self.error("an RFC 3339 time of the years 0001 to 9999 was expected"), Ok)
+    }
+
+    /// Passes the parts of a text on, with its escapes resolved.
+    fn text_into(&mut self, mut part: impl FnMut(&[u8])) -> Result<()> {
+        if !self.take(b'"') {
+            return self.error("a text was expected");
+        }
+        loop {
+            let rest = self.text.get(self.offset..).unwrap_or_default();
+            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+            let Some((plain, rest)) = plain.and_then(|plain| rest.split_at_checked(plain)) else {
+                return self.error("a text without end");
+            };
+            part(plain);
+            self.offset += plain.len() + 1;
+            match rest.first() {
+                Some(b'"') => return Ok(()),
+                Some(b'\\') => {
+                    let escaped = self.escape()?;
+                    part(escaped.encode_utf8(&mut [0; 4]).as_bytes());
+                }
+                _ => return self.error("a control character in a text"),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char> {
+        let kind = self.text.get(self.offset).copied();
+        self.offset += 1;
+        Ok(match kind {
+            Some(kind @ (b'"' | b'\\' | b'/')) => char::from(kind),
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'u') => self.unicode()?,
+            _ => return self.error("an unknown escape"),
+        })
+    }
+
+    /// The character of `\uXXXX`, or of a pair of surrogates; lone ones are replaced, as Go does.
+    fn unicode(&mut self) -> Result<char> {
+        let high = self.hex()?;
+        if (0xd800..0xdc00).contains(&high) && self.text.get(self.offset..).is_some_and(|r| r.starts_with(b"\\u"))
+        {
+            let before = self.offset;
+            self.offset += 2;
+            let low = self.hex()?;
+            if (0xdc00..0xe000).contains(&low) {
+                let pair = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                return Ok(char::from_u32(pair).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            self.offset = before;
+        }
+        Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    fn hex(&mut self) -> Result<u32> {
+        let digits = self.text.get(self.offset..).and_then(|rest| rest.first_chunk::<4>());
+        let value = digits.and_then(|digits| {
+            digits.iter().try_fold(0, |sum, digit| Some(sum * 16 + char::from(*digit).to_digit(16)?))
+        });
+        self.offset += 4;
+        value.map_or_else(|| self.error("four hexadecimal digits were expected"), Ok)
+    }
+
+    /// A number as it is written.
+    fn number(&mut self) -> Result<&'a [u8]> {
+        let _ = self.peek();
+        let rest = self.text.get(self.offset..).unwrap_or_default();
+        let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+        let length = rest.iter().position(|byte| !part(byte)).unwrap_or(rest.len());
+        match rest.get(..length) {
+            Some(number) if number.iter().any(u8::is_ascii_digit) => {
+                self.offset += length;
+                Ok(number)
+            }
+            _ => self.error("a number was expected"),
+        }
+    }
+
+    /// A whole number, which other programs may write as a negative one: that is 0.
+    pub(super) fn count(&mut self) -> Result<u64> {
+        let number = self.number()?;
+        let (negative, digits) = match number.strip_prefix(b"-") {
+            Some(digits) => (true, digits),
+            None => (false, number),
+        };
+        let value = digits.iter().try_fold(0u64, |sum, byte| {
+            byte.is_ascii_digit().then_some(())?;
+            sum.checked_mul(10)?.checked_add(u64::from(byte - b'0'))
+        });
+        match value {
+            Some(_) if negative => Ok(0),
+            Some(value) if !digits.is_empty() => Ok(value),
+            _ => self.error("a whole number below 2^64 was expected"),
+        }
+    }
+
+    /// A non-negative decimal number, to a millionth.
+    pub(super) fn share(&mut self) -> Result<f64> {
+        let number = self.number()?;
+        let millionths = crate::number::millionths(number);
+        #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
+        millionths.map_or_else(|| self.error("a decimal number was expected"), |share| Ok(share as f64 / 1e6))
+    }
+
+    /// Any value.
+    pub(super) fn skip(&mut self) -> Result<()> {
+        match self.peek() {
+            Some(b'{') => self.object(|_, json| json.skip()),
+            Some(b'[') => {
+                self.offset += 1;
+                self.items(b']', Self::skip)
+            }
+            Some(b'"') => self.text_into(|_| ()),
+            _ if self.literal(b"true") || self.literal(b"false") || self.literal(b"null") => Ok(()),
+            _ => self.number().map(|_| ()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn skipped(text: &str) -> Result<()> {
+        let mut reader = Reader::new(text.as_bytes());
+        reader.skip()?;
+        reader.end()
+    }
+
+    #[test]
+    fn any_value_can_be_skipped() {
+        for text in ["{}", "[]", r#"{"a":[1,-2.5e3,{"b":null}],"c":"\u00e9\"","d":true} "#, "false", "0"] {
+            assert_eq!(skipped(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_is_an_error() {
+        for text in ["", "{", "[1", "[1,]", r#"{"a"}"#, r#"{"a":}"#, "{a:1}", r#""open"#, r#""\x""#, r#""\u12"#, "nul", "{} {}", "\"\n\""] {
+            assert!(skipped(text).is_err(), "{text}");
+        }
+        let deep = "[".repeat(100_000);
+        assert_eq!(skipped(&deep).unwrap_err().what, "nested too deeply");
+    }
+
+    #[test]
+    fn texts_are_read_with_their_escapes() {
+        let text = |json: &str| Reader::new(json.as_bytes()).text();
+        assert_eq!(text(r#""a\n\u00e9\ud83d\ude00\/""#).unwrap(), "a\né😀/");
+        assert_eq!(text(r#""\ud83d!\ude00""#).unwrap(), "\u{fffd}!\u{fffd}");
+    }
+
+    #[test]
+    fn counts_are_whole_and_never_negative() {
+        let count = |json: &str| Reader::new(json.as_bytes()).count();
+        assert_eq!(count("-5"), Ok(0));
+        assert_eq!(count("18446744073709551615"), Ok(u64::MAX));
+        for text in ["18446744073709551616", "1.5", "1e3", "\"1\"", "-", "null"] {
+            assert!(count(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Writes JSON as Go's `encoding/json` does.
+
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use crate::time::Time;
+
+/// JSON in the making: what is absent is left out, `<`, `>`, `&`, U+2028 and U+2029 are escaped.
+pub(super) struct Writer(Vec<u8>);
+
+impl Writer {
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.0
+    }
+
+    fn raw(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    pub(super) fn object(&mut self, fields: impl FnOnce(&mut Self)) {
+        self.raw("{");
+        fields(self);
+        self.raw("}");
+    }
+
+    fn separate(&mut self) {
+        if !matches!(self.0.last(), Some(b'{' | b'[' | b':') | None) {
+            self.raw(",");
+        }
+    }
+
+    pub(super) fn key(&mut self, key: &str) {
+        self.separate();
+        self.quoted(key);
+        self.raw(":");
+    }
+
+    pub(super) fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        self.quoted(text);
+    }
+
+    pub(super) fn text_unless_empty(&mut self, key: &str, text: &str) {
+        if !text.is_empty() {
+            self.text(key, text);
+        }
+    }
+
+    pub(super) fn number(&mut self, key: &str, number: Option<u64>) {
+        if let Some(number) = number {
+            self.key(key);
+            self.digits(number);
+        }
+    }
+
+    fn digits(&mut self, mut number: u64) {
+        let start = self.0.len();
+        loop {
+            self.0.push(b'0' + u8::try_from(number % 10).unwrap_or(0));
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.0.get_mut(start..).unwrap_or_default().reverse();
+    }
+
+    /// A share, to a millionth: finer than any provider tells.
+    pub(super) fn share(&mut self, key: &str, share: Option<f64>) {
+        let Some(share) = share.filter(|share| share.is_finite()) else { return };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates at 0 and above")]
+        let millionths = (share * 1e6 + 0.5) as u64;
+        self.key(key);
+        self.digits(millionths / 1_000_000);
+        let mut fraction = millionths % 1_000_000;
+        if fraction > 0 {
+            self.raw(".");
+            let mut place = 100_000;
+            while fraction > 0 {
+                self.digits(fraction / place);
+                fraction %= place;
+                place /= 10;
+            }
+        }
+    }
+
+    pub(super) fn time(&mut self, key: &str, time: Option<Time>) {
+        if let Some(time) = time {
+            self.key(key);
+            self.raw("\"");
+            // Times in the range of the type have a text.
+            let _ = write!(self, "{time}");
+            self.raw("\"");
+        }
+    }
+
+    pub(super) fn list<T>(&mut self, key: &str, items: &[T], write: fn(&mut Self, &T)) {
+        if !items.is_empty() {
+            self.key(key);
+            self.raw("[");
+            for item in items {
+                self.separate();
+                self.object(|json| write(json, item));
+            }
+            self.raw("]");
+        }
+    }
+
+fn quoted(&mut self, text: &str) {
+        self.raw("\"");
+        for c in text.chars() {
+            match c {
+                '"' => self.raw("\\\""),
+                '\\' => self.raw("\\\\"),
+                '\n' => self.raw("\\n"),
+                '\r' => self.raw("\\r"),
+                '\t' => self.raw("\\t"),
+                '\u{8}' => self.raw("\\b"),
+                '\u{c}' => self.raw("\\f"),
+                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..'\u{20}' => self.escape(c),
+                _ => self.raw(c.encode_utf8(&mut [0; 4])),
+            }
+        }
+        self.raw("\"");
+    }
+
+    fn escape(&mut self, c: char) {
+        self.raw("\\u");
+        for shift in [12, 8, 4, 0] {
+            let digit = char::from_digit(u32::from(c) >> shift & 15, 16).unwrap_or('0');
+            self.raw(digit.encode_utf8(&mut [0; 4]));
+        }
+    }
+}
+
+impl fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.raw(text);
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! The latency window: the last samples of a provider and their percentiles.
+
+use alloc::vec::Vec;
+
+use crate::state::State;
+
+/// Samples kept where nothing else is asked for.
+pub const DEFAULT_SIZE: usize = 100;
+
+/// The last samples in nanoseconds; the oldest is overwritten.
+///
+/// The samples are kept sorted beside their order of arrival, so that recording moves at most one
+/// window of numbers and reading a percentile costs one look.
+#[derive(Clone, Debug)]
+pub struct LatencyWindow {
+    size: usize,
+    /// In order of arrival, the oldest at `next` once the window is full.
+    ring: Vec<u64>,
+    next: usize,
+    sorted: Vec<u64>,
+}
+
+impl LatencyWindow {
+    /// A window of `size` samples; 0 means 100.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        let size = if size == 0 { DEFAULT_SIZE } else { size };
+        Self { size, ring: Vec::new(), next: 0, sorted: Vec::new() }
+    }
+
+    /// Adds a sample.
+    pub fn record(&mut self, sample_ns: u64) {
+        match self.ring.get_mut(self.next) {
+            Some(oldest) => {
+                let leaves = core::mem::replace(oldest, sample_ns);
+                self.replace_sorted(leaves, sample_ns);
+            }
+            None => {
+                self.ring.push(sample_ns);
+                let at = self.sorted.partition_point(|other| *other < sample_ns);
+                self.sorted.insert(at, sample_ns);
+            }
+        }
+        self.next += 1;
+        if self.next == self.size {
+            self.next = 0;
+        }
+    }
+
+    /// Puts `enters` where it belongs and takes `leaves` out, moving only what lies between the two.
+    fn replace_sorted(&mut self, leaves: u64, enters: u64) {
+        let from = self.sorted.partition_point(|other| *other < leaves);
+        let to = self.sorted.partition_point(|other| *other < enters);
+        let (between, by) = if to > from { (from..to, true) } else { (to..from + 1, false) };
+        if let Some(between) = self.sorted.get_mut(between) {
+            if by {
+                between.rotate_left(1);
+                between.last_mut().into_iter().for_each(|last| *last = enters);
+            } else {
+                between.rotate_right(1);
+                between.first_mut().into_iter().for_each(|first| *first = enters);
+            }
+        }
+    }
+
+    /// Samples in the window.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.sorted.len()
+    }
+
+    /// The sample below which `percent` of the window lies, in nanoseconds; 0 when it is empty.
+    #[must_use]
+    pub fn percentile(&self, percent: usize) -> u64 {
+        self.sorted.get(self.sorted.len() * percent / 100).copied().unwrap_or(0)
+    }
+
+    /// The upper median in nanoseconds; 0 when it is empty.
+    #[must_use]
+    pub fn p50(&self) -> u64 {
+        self.percentile(50)
+    }
+}
+
+/// What is carried of a window: its size and the samples, oldest first.
+impl State for LatencyWindow {
+    fn save(&self, to: &mut Vec<u8>) {
+        (self.size as u64).save(to);
+        (self.ring.len() as u64).save(to);
+        let (newer, older) = self.ring.split_at_checked(self.next).unwrap_or_default();
+        older.iter().chain(newer).for_each(|sample| sample.save(to));
+    }
+
+    fn load(from: &mut &[u8]) -> Option<Self> {
+        let mut window = Self::new(usize::try_from(u64::load(from)?).ok()?);
+        Vec::<u64>::load(from)?.into_iter().for_each(|sample| window.record(sample));
+        Some(window)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_empty_window_has_a_median_of_zero() {
+        assert_eq!(LatencyWindow::new(0).p50(), 0);
+    }
+
+    #[test]
+    fn an_even_count_takes_the_upper_middle() {
+        let mut window = LatencyWindow::new(10);
+        [40, 10, 30, 20].into_iter().for_each(|sample| window.record(sample));
+        assert_eq!(window.p50(), 30);
+    }
+
+    #[test]
+    fn a_size_of_zero_means_a_hundred() {
+        let mut window = LatencyWindow::new(0);
+        (0..250).for_each(|sample| window.record(sample));
+        assert_eq!((window.count(), window.p50()), (100, 200));
+    }
+
+    proptest! {
+        #[test]
+        fn percentiles_equal_those_of_the_sorted_last_samples(
+            size in 1usize..20,
+            samples in prop::collection::vec(0u64..50, 0..100),
+        ) {
+            let mut window = LatencyWindow::new(size);
+            samples.iter().for_each(|sample| window.record(*sample));
+            let mut last = samples[samples.len().saturating_sub(size)..].to_vec();
+            last.sort_unstable();
+            for percent in [50, 90, 99] {
+                let expected = last.get(last.len() * percent / 100).copied().unwrap_or(0);
+                prop_assert_eq!(window.percentile(percent), expected);
+            }
+            let mut state = Vec::new();
+            window.save(&mut state);
+            let mut moved = LatencyWindow::load(&mut state.as_slice()).unwrap();
+            prop_assert_eq!((moved.percentile(50), moved.count()), (window.percentile(50), window.count()));
+            // The oldest sample is the same one on both sides.
+            [7, 8, 9].into_iter().for_each(|sample| { window.record(sample); moved.record(sample); });
+            prop_assert_eq!(moved.percentile(50), window.percentile(50));
+        }
+    }
+}

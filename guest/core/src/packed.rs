@@ -1,0 +1,242 @@
+//! Packed observations: what crosses the sandbox for each finished call.
+//!
+//! The layout stands in `wit/runtime-signals.wit`. Reading borrows from the packed bytes; a call with
+//! malformed bytes is refused as a whole before anything of it takes effect.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::time::Time;
+
+/// Length of an observation without frames and body, in bytes.
+pub const HEADER_BYTES: usize = 64;
+/// Longest body excerpt, in bytes.
+pub const BODY_BYTES: usize = 65_536;
+/// Frame: the error of a call that failed.
+pub const ERROR: u8 = 0;
+/// Frame: the account.
+pub const ACCOUNT: u8 = 1;
+/// Frame: the model.
+pub const MODEL: u8 = 2;
+/// First frame id of a profile's headers.
+pub const FIRST_HEADER: u8 = 16;
+
+const HAS_TTFB: u32 = 1;
+
+/// One finished call to a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Observation<'a> {
+    /// Handle of the provider in its store.
+    pub provider: u32,
+    /// Handle of the profile that reads it.
+    pub profile: u16,
+    /// HTTP status; 0 when there was no response, or when it was not told.
+    pub status: u16,
+    /// When the response was received.
+    pub received_at: Time,
+    /// When the call was sent.
+    pub sent_at: Time,
+    /// From sending to the end of the response, in nanoseconds.
+    pub latency_ns: u64,
+    /// From sending to the first byte, in nanoseconds.
+    pub ttfb_ns: Option<u64>,
+    /// The frames: error, scope, headers.
+    pub frames: Frames<'a>,
+    /// Start of the body.
+    pub body: &'a [u8],
+}
+
+/// Frames one behind the other, checked to be whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Frames<'a>(&'a [u8]);
+
+impl<'a> Frames<'a> {
+    /// Checks that the frames are whole.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        let frames = Self(bytes);
+        let whole: usize = frames.iter().map(|(_, value)| 3 + value.len()).sum();
+        (whole == bytes.len()).then_some(frames)
+    }
+
+    /// Each frame's id and value, in order.
+    pub fn iter(self) -> impl Iterator<Item = (u8, &'a [u8])> {
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let (&[id, low, high], tail) = rest.split_first_chunk::<3>()?;
+            let (value, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes([low, high])))?;
+            rest = tail;
+            Some((id, value))
+        })
+    }
+
+    /// The first frame of this id.
+    #[must_use]
+    pub fn get(self, id: u8) -> Option<&'a [u8]> {
+        self.iter().find(|(other, _)| *other == id).map(|(_, value)| value)
+    }
+}
+
+/// Packed bytes that are no observations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// Where the bad observation begins.
+    pub offset: usize,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "observation at byte {}: {}", self.offset, self.what)
+    }
+}
+
+/// The observations in packed bytes, in order; after an error nothing follows.
+pub fn observations(bytes: &[u8]) -> impl Iterator<Item = Result<Observation<'_>, Malformed>> {
+    let mut offset = 0;
+    core::iter::from_fn(move || {
+        let rest = bytes.get(offset..).filter(|rest| !rest.is_empty())?;
+        let start = offset;
+        let (length, observation) = match split(rest) {
+            Ok((length, observation)) => (length, Ok(observation)),
+            Err(what) => (rest.len(), Err(Malformed { offset: start, what })),
+        };
+        offset += length;
+        Some(observation)
+    })
+}
+
+fn split(bytes: &[u8]) -> Result<(usize, Observation<'_>), &'static str> {
+    let header = bytes.first_chunk::<HEADER_BYTES>().ok_or("ends within its fixed part")?;
+    let length = u32_at(header, 0) as usize;
+    let body_length = u32_at(header, 12) as usize;
+    let frames_length = u32_at(header, 44) as usize;
+    if body_length > BODY_BYTES {
+        return Err("body excerpt over 65,536 bytes");
+    }
+    if HEADER_BYTES.checked_add(frames_length).and_then(|sum| sum.checked_add(body_length)) != Some(length) {
+        return Err("lengths contradict each other");
+    }
+    let tail = bytes.get(HEADER_BYTES..length).ok_or("ends early")?;
+    let (frames, body) = tail.split_at_checked(frames_length).ok_or("ends within its frames")?;
+    let observation = Observation {
+        provider: u32_at(header, 4),
+        profile: u16_at(header, 8),
+        status: u16_at(header, 10),
+        received_at: time_at(header, 16).ok_or("received outside of the years 0001 to 9999")?,
+        sent_at: time_at(header, 32).ok_or("sent outside of the years 0001 to 9999")?,
+        latency_ns: u64_at(header, 48),
+        ttfb_ns: (u32_at(header, 28) & HAS_TTFB != 0).then(|| u64_at(header, 56)),
+        frames: Frames::new(frames).ok_or("a frame ends early")?,
+        body,
+    };
+    Ok((length, observation))
+}
+
+/// Bytes at a constant offset of the fixed part.
+fn bytes_at<const N: usize>(header: &[u8; HEADER_BYTES], offset: usize) -> [u8; N] {
+    header.get(offset..).and_then(|tail| tail.first_chunk()).copied().unwrap_or([0; N])
+}
+
+fn u16_at(header: &[u8; HEADER_BYTES], offset: usize) -> u16 {
+    u16::from_le_bytes(bytes_at(header, offset))
+}
+
+fn u32_at(header: &[u8; HEADER_BYTES], offset: usize) -> u32 {
+    u32::from_le_bytes(bytes_at(header, offset))
+}
+
+fn u64_at(header: &[u8; HEADER_BYTES], offset: usize) -> u64 {
+    u64::from_le_bytes(bytes_at(header, offset))
+}
+
+fn time_at(header: &[u8; HEADER_BYTES], offset: usize) -> Option<Time> {
+    Time::new(i64::from_le_bytes(bytes_at(header, offset)), u32_at(header, offset + 8))
+}
+
+/// Appends a frame; `None` and nothing appended when the value is over 65,535 bytes.
+pub fn push_frame(frames: &mut Vec<u8>, id: u8, value: &[u8]) -> Option<()> {
+    let length = u16::try_from(value.len()).ok()?;
+    frames.push(id);
+    frames.extend_from_slice(&length.to_le_bytes());
+    frames.extend_from_slice(value);
+    Some(())
+}
+
+impl Observation<'_> {
+    /// Appends the packed form; `None` and nothing appended when a part is too long for it.
+    pub fn pack(&self, to: &mut Vec<u8>) -> Option<()> {
+        let frames_length = u32::try_from(self.frames.0.len()).ok()?;
+        let body_length = u32::try_from(self.body.len()).ok().filter(|_| self.body.len() <= BODY_BYTES)?;
+        let length = u32::try_from(HEADER_BYTES).ok()?.checked_add(frames_length)?.checked_add(body_length)?;
+        let flags = if self.ttfb_ns.is_some() { HAS_TTFB } else { 0 };
+        to.extend_from_slice(&length.to_le_bytes());
+        to.extend_from_slice(&self.provider.to_le_bytes());
+        to.extend_from_slice(&self.profile.to_le_bytes());
+        to.extend_from_slice(&self.status.to_le_bytes());
+        to.extend_from_slice(&body_length.to_le_bytes());
+        to.extend_from_slice(&self.received_at.seconds().to_le_bytes());
+        to.extend_from_slice(&self.received_at.nanoseconds().to_le_bytes());
+        to.extend_from_slice(&flags.to_le_bytes());
+        to.extend_from_slice(&self.sent_at.seconds().to_le_bytes());
+        to.extend_from_slice(&self.sent_at.nanoseconds().to_le_bytes());
+        to.extend_from_slice(&frames_length.to_le_bytes());
+        to.extend_from_slice(&self.latency_ns.to_le_bytes());
+        to.extend_from_slice(&self.ttfb_ns.unwrap_or(0).to_le_bytes());
+        to.extend_from_slice(self.frames.0);
+        to.extend_from_slice(self.body);
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(frames: &[u8], body: &[u8]) -> Vec<u8> {
+        let at = Time::new(1_768_478_400, 5).unwrap();
+        let observation = Observation {
+            provider: 7,
+            profile: 2,
+            status: 429,
+            received_at: at,
+            sent_at: Time::new(1_768_478_399, 0).unwrap(),
+            latency_ns: 11,
+            ttfb_ns: Some(9),
+            frames: Frames::new(frames).unwrap(),
+            body,
+        };
+        let mut bytes = Vec::new();
+        observation.pack(&mut bytes).unwrap();
+        assert_eq!(observations(&bytes).collect::<Vec<_>>(), [Ok(observation)]);
+        bytes
+    }
+
+    #[test]
+    fn what_is_packed_is_read_back() {
+        let mut frames = Vec::new();
+        push_frame(&mut frames, MODEL, b"m").unwrap();
+        push_frame(&mut frames, FIRST_HEADER, b"59").unwrap();
+        let two = [packed(&frames, b"{}"), packed(&[], b"")].concat();
+        let read: Vec<_> = observations(&two).map(Result::unwrap).collect();
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[0].frames.get(FIRST_HEADER), Some(&b"59"[..]));
+        assert_eq!(read[0].body, b"{}");
+    }
+
+    #[test]
+    fn every_cut_and_every_wrong_length_is_an_error() {
+        let mut frames = Vec::new();
+        push_frame(&mut frames, MODEL, b"m").unwrap();
+        let whole = packed(&frames, b"{}");
+        for cut in 1..whole.len() {
+            assert!(observations(&whole[..cut]).any(|read| read.is_err()), "cut at {cut}");
+        }
+        for position in [0, 12, 44] {
+            let mut wrong = whole.clone();
+            wrong[position] ^= 0xff;
+            assert!(observations(&wrong).any(|read| read.is_err()), "length at {position}");
+        }
+    }
+}

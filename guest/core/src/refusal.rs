@@ -1,0 +1,175 @@
+//! Refusals: what kind a response is, whom it affects and how long it lasts.
+
+use alloc::string::String;
+use core::time::Duration;
+
+use crate::limit::Scope;
+use crate::time::Time;
+
+/// A rate or concurrency refusal that states no end.
+pub const RATE_COOLDOWN: Duration = Duration::from_secs(60);
+/// A quota refusal that states no end: the runtime time-to-live.
+pub const QUOTA_COOLDOWN: Duration = Duration::from_secs(300);
+/// A refusal for want of money, or by a limit of 0.
+pub const MONEY_COOLDOWN: Duration = Duration::from_secs(3600);
+
+/// What kind of refusal a response was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefusalClass {
+    /// Heals by waiting seconds.
+    Rate,
+    /// Heals by waiting hours, or at a plan's renewal.
+    Quota,
+    /// Heals by paying.
+    Money,
+    /// Heals when the caller's own calls finish.
+    Concurrency,
+    /// The provider's own shortage.
+    Capacity,
+    /// This request was too large.
+    Oversize,
+    /// One model or model family only.
+    ModelScoped,
+    /// A class of a later version.
+    Other(String),
+}
+
+impl RefusalClass {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Rate => "rate",
+            Self::Quota => "quota",
+            Self::Money => "money",
+            Self::Concurrency => "concurrency",
+            Self::Capacity => "capacity",
+            Self::Oversize => "oversize",
+            Self::ModelScoped => "model_scoped",
+            Self::Other(word) => word,
+        }
+    }
+
+    /// Does it use up the caller's allowance for everything behind the provider?
+    #[must_use]
+    pub fn exhausts_provider(&self) -> bool {
+        self.exhausts_scope() && *self != Self::ModelScoped
+    }
+
+    /// Does it use up the caller's allowance within its own scope?
+    #[must_use]
+    pub fn exhausts_scope(&self) -> bool {
+        !matches!(self, Self::Capacity | Self::Oversize)
+    }
+
+    /// How long it lasts where the response states no end.
+    #[must_use]
+    pub fn default_duration(&self) -> Duration {
+        match self {
+            Self::Quota => QUOTA_COOLDOWN,
+            Self::Money => MONEY_COOLDOWN,
+            _ => RATE_COOLDOWN,
+        }
+    }
+}
+
+impl From<&str> for RefusalClass {
+    fn from(word: &str) -> Self {
+        match word {
+            "rate" => Self::Rate,
+            "quota" => Self::Quota,
+            "money" => Self::Money,
+            "concurrency" => Self::Concurrency,
+            "capacity" => Self::Capacity,
+            "oversize" => Self::Oversize,
+            "model_scoped" => Self::ModelScoped,
+            other => Self::Other(other.into()),
+        }
+    }
+}
+
+/// A refusal and its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cooldown {
+    /// To whom it applies.
+    pub scope: Scope,
+    /// What kind of refusal it was.
+    pub class: RefusalClass,
+    /// When it was received: only a success sent later ends it early.
+    pub refused_at: Time,
+    /// When it ends by itself.
+    pub until: Time,
+}
+
+impl Cooldown {
+    /// Is it in force at `now`?
+    #[must_use]
+    pub fn in_force(&self, now: Time) -> bool {
+        self.until > now
+    }
+
+    /// Says the other all that this one says, at least as long?
+    fn covered_by(&self, other: &Self) -> bool {
+        self.scope == other.scope
+            && self.class == other.class
+            && self.refused_at <= other.refused_at
+            && self.until <= other.until
+    }
+}
+
+/// Adds a refusal: a short one does not shorten a long one, and what says nothing more is dropped.
+pub fn add_cooldown(cooldowns: &mut alloc::vec::Vec<Cooldown>, new: Cooldown) {
+    /// More refusals in force at once than any provider has windows.
+    const MOST: usize = 64;
+    if cooldowns.iter().any(|held| new.covered_by(held)) {
+        return;
+    }
+    cooldowns.retain(|held| !held.covered_by(&new));
+    if cooldowns.len() >= MOST
+        && let Some(first_to_end) =
+            cooldowns.iter().enumerate().min_by_key(|(_, held)| held.until).map(|(index, _)| index)
+    {
+        cooldowns.swap_remove(first_to_end);
+    }
+    cooldowns.push(new);
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn cooldown(refused_at: i64, until: i64) -> Cooldown {
+        Cooldown {
+            scope: Scope::default(),
+            class: RefusalClass::Rate,
+            refused_at: Time::new(refused_at, 0).unwrap(),
+            until: Time::new(until, 0).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_short_refusal_does_not_shorten_a_long_one() {
+        let mut held = Vec::new();
+        add_cooldown(&mut held, cooldown(0, 3600));
+        add_cooldown(&mut held, cooldown(10, 15));
+        assert_eq!(held.iter().map(|c| c.until).max(), Time::new(3600, 0));
+    }
+
+    #[test]
+    fn repeats_do_not_pile_up() {
+        let mut held = Vec::new();
+        (0..1000).for_each(|second| add_cooldown(&mut held, cooldown(second, second + 60)));
+        assert_eq!(held, [cooldown(999, 1059)]);
+        (0..1000).for_each(|second| add_cooldown(&mut held, cooldown(second, 5000 - second)));
+        assert!(held.len() <= 64);
+    }
+
+    #[test]
+    fn every_class_is_read_from_its_own_word() {
+        for word in ["rate", "quota", "money", "concurrency", "capacity", "oversize", "model_scoped", "new"] {
+            assert_eq!(RefusalClass::from(word).as_str(), word);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Builds the WebAssembly components.
+//!
+//! A guest crate becomes a core module by cargo, and a component by wit-component. The bytes depend on the
+//! sources, the lock file and the tool chain only: every path that a compiler could write into them is
+//! replaced. A component whose bytes did not change is not written again, so that the host is not rebuilt.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use wit_component::ComponentEncoder;
+
+use crate::toolchain::{self, TARGET, Toolchain};
+use crate::workspace::{Workspace, cargo, run};
+
+/// A component of this workspace.
+pub(crate) struct Component {
+    /// The guest crate. It is left out where crates are built for the host.
+    pub(crate) package: &'static str,
+    /// File stem of the core module that cargo makes of it.
+    artifact: &'static str,
+    /// The world in `wit/` that it targets; the component is `<world>.wasm`.
+    pub(crate) world: &'static str,
+    /// Largest size that is accepted, in bytes. Loading time and memory grow with it.
+    max_bytes: usize,
+}
+
+impl Component {
+    /// Name of the finished file.
+    pub(crate) fn file_name(&self) -> String {
+        format!("{}.wasm", self.world)
+    }
+}
+
+/// All components.
+pub(crate) const COMPONENTS: &[Component] = &[Component {
+    package: "runtime-signals-engine",
+    artifact: "runtime_signals_engine",
+    world: "engine",
+    max_bytes: 128 * 1024,
+}];
+
+/// The cargo profile of guest crates.
+const PROFILE: &str = "component";
+
+/// Builds all components into `<target>/components`.
+pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
+    let toolchain = toolchain::select(workspace)?;
+    build_modules(workspace, &toolchain)?;
+    let folder = workspace.components();
+    fs::create_dir_all(&folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+    for component in COMPONENTS {
+        let module = workspace
+            .guest_target()
+            .join(TARGET)
+            .join(PROFILE)
+            .join(component.artifact)
+            .with_extension("wasm");
+        let bytes = encode(&module)?;
+        check_size(component, bytes.len())?;
+        let file = folder.join(component.file_name());
+        let note = if write_if_changed(&file, &bytes)? { "" } else { ", unchanged" };
+        eprintln!("component {}: {} bytes{note}", file.display(), bytes.len());
+    }
+    Ok(())
+}
+
+fn build_modules(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
+    let mut build = cargo();
+    build
+        .current_dir(&workspace.root)
+        .args(["build", "--target", TARGET, "--profile", PROFILE, "--target-dir"])
+        .arg(workspace.guest_target());
+    for component in COMPONENTS {
+        build.args(["--package", component.package]);
+    }
+    toolchain.configure(&mut build);
+    // This variable comes first of all sources of flags, so nobody's own flags reach a component.
+    build.env("CARGO_ENCODED_RUSTFLAGS", rustflags(&path_names(workspace, toolchain)?)?);
+    build.env("CARGO_INCREMENTAL", "0");
+    run(&mut build)
+}
+
+/// Names for the paths that differ from machine to machine.
+fn path_names(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(PathBuf, String)>> {
+    let cargo_home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")))
+        .context("there is neither CARGO_HOME nor a home directory")?;
+    let mut names = vec![
+        (workspace.root.clone(), "/workspace".to_owned()),
+        (workspace.target.clone(), "/target".to_owned()),
+        (cargo_home, "/cargo".to_owned()),
+        (toolchain.std_sources.clone(), toolchain.std_sources_name.clone()),
+    ];
+    let resolved: Vec<_> = names
+        .iter()
+        .filter_map(|(path, name)| Some((fs::canonicalize(path).ok()?, name.clone())))
+        .filter(|resolved| !names.contains(resolved))
+        .collect();
+    names.extend(resolved);
+    Ok(names)
+}
+
+/// The flags in cargo's encoded form. The compiler takes the last match, so inner folders come last.
+fn rustflags(names: &[(PathBuf, String)]) -> Result<String> {
+    let mut names: Vec<_> = names.iter().collect();
+    names.sort_by_key(|(path, _)| path.components().count());
+    let mut flags = Vec::with_capacity(names.len());
+    for (path, name) in names {
+        let path = path
+            .to_str()
+            .with_context(|| format!("the path {} is not UTF-8; build elsewhere", path.display()))?;
+        flags.push(format!("--remap-path-prefix={path}={name}"));
+    }
+    Ok(flags.join("\x1f"))
+}
+
+fn encode(module: &Path) -> Result<Vec<u8>> {
+    let bytes =
+        fs::read(module).with_context(|| format!("the module {} cannot be read", module.display()))?;
+    ComponentEncoder::default()
+        .module(&bytes)
+        .and_then(|encoder| encoder.validate(true).encode())
+        .with_context(|| format!("the module {} cannot be made a component", module.display()))
+}
+
+fn check_size(component: &Component, bytes: usize) -> Result<()> {
+    ensure!(
+        bytes <= component.max_bytes,
+        "the component {} has {bytes} bytes, its limit is {}: make {} smaller, or raise the limit in xtask",
+        component.file_name(),
+        component.max_bytes,
+        component.package,
+    );
+    Ok(())
+}
+
+/// Replaces the file atomically; leaves it alone, modification time and all, when it has these bytes.
+fn write_if_changed(file: &Path, bytes: &[u8]) -> Result<bool> {
+    match fs::read(file) {
+        Ok(present) if present == bytes => return Ok(false),
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("{} cannot be read", file.display()));
+        }
+        Ok(_) | Err(_) => {}
+    }
+    let new = file.with_extension(format!("{}.tmp", std::process::id()));
+    fs::write(&new, bytes)
+        .and_then(|()| fs::rename(&new, file))
+        .with_context(|| format!("{} cannot be written", file.display()))?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inner_folders_are_renamed_after_the_outer_ones() {
+        let names = [
+            (PathBuf::from("/home/a/rs/target/wasm/usr"), "/rustc".to_owned()),
+            (PathBuf::from("/home/a/rs"), "/workspace".to_owned()),
+            (PathBuf::from("/home/a/rs/target"), "/target".to_owned()),
+        ];
+        assert_eq!(
+            rustflags(&names).unwrap().split('\x1f').collect::<Vec<_>>(),
+            [
+                "--remap-path-prefix=/home/a/rs=/workspace",
+                "--remap-path-prefix=/home/a/rs/target=/target",
+                "--remap-path-prefix=/home/a/rs/target/wasm/usr=/rustc",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_component_over_its_limit_is_refused_by_name() {
+        let component = &COMPONENTS[0];
+        assert!(check_size(component, component.max_bytes).is_ok());
+        let error = check_size(component, component.max_bytes + 1).unwrap_err().to_string();
+        assert!(error.contains("engine.wasm") && error.contains("131073"), "{error}");
+    }
+
+    #[test]
+    fn unchanged_bytes_leave_the_file_untouched() {
+        let folder = std::env::temp_dir().join(format!("xtask-write-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("engine.wasm");
+        assert!(write_if_changed(&file, b"one").unwrap());
+        let past = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        fs::File::options().append(true).open(&file).unwrap().set_modified(past).unwrap();
+
+        assert!(!write_if_changed(&file, b"one").unwrap());
+        assert_eq!(fs::metadata(&file).unwrap().modified().unwrap(), past);
+
+        assert!(write_if_changed(&file, b"two").unwrap());
+        assert_eq!(fs::read(&file).unwrap(), b"two");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "a temporary file was left behind");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

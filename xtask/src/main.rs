@@ -1,0 +1,186 @@
+//! `cargo xtask`: what contributors and the continuous integration run.
+//!
+//! Progress goes to stderr; stdout belongs to the program that a command runs (`demo`, `test`, `bench`) or
+//! to the result (`reproduce`). The exit status of a program that was run is passed on; any other failure
+//! is one message on stderr and status 1.
+
+mod check;
+mod components;
+mod debian;
+mod reproduce;
+mod toolchain;
+mod workspace;
+
+use std::ffi::OsString;
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use components::COMPONENTS;
+use workspace::{Workspace, cargo, run_through};
+
+/// The contributors' tool of runtime-signals. Every command honours `CARGO_TARGET_DIR`.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds the components, then the binary `runtime-signals`
+    Build {
+        /// Builds the binary with optimizations; the components always are
+        #[arg(long)]
+        release: bool,
+    },
+    /// Builds the components only, into `<target>/components`
+    Components,
+    /// Builds, then runs `runtime-signals demo ARGS...`
+    Demo {
+        /// Arguments of the demo, e.g. `--once`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Builds the components, then runs `cargo test ARGS...` over the workspace
+    Test(Passed),
+    /// Builds the components, then runs `cargo bench ARGS...`
+    Bench(Passed),
+    /// Formatting, component sizes, the host's dependencies, lints
+    Check,
+    /// Builds the components in two directories and compares their SHA-256
+    Reproduce,
+}
+
+/// What is passed on to `cargo test` and `cargo bench`.
+#[derive(clap::Args)]
+struct Passed {
+    /// Arguments of cargo, e.g. `--package runtime-signals-core`
+    #[arg(value_name = "ARGS", allow_hyphen_values = true)]
+    cargo: Vec<OsString>,
+    /// Arguments of the test or bench programs, e.g. `--nocapture`
+    #[arg(value_name = "PROGRAM ARGS", last = true)]
+    program: Vec<OsString>,
+}
+
+impl Passed {
+    fn add_to(&self, command: &mut Command) {
+        command.args(&self.cargo);
+        if !self.program.is_empty() {
+            command.arg("--").args(&self.program);
+        }
+    }
+
+    /// Cargo ignores `--package` beside `--workspace`, so the caller's choice must replace ours.
+    fn names_packages(&self) -> bool {
+        let mut args = self.cargo.iter().filter_map(|arg| arg.to_str());
+        args.any(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
+    }
+}
+
+fn main() -> ExitCode {
+    match execute(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn execute(task: Task) -> Result<ExitCode> {
+    let workspace = Workspace::discover()?;
+    match task {
+        Task::Build { release } => {
+            components::build_all(&workspace)?;
+            let mut build = cargo();
+            build.args(["build", "--package", "runtime-signals"]);
+            if release {
+                build.arg("--release");
+            }
+            run_through(&mut build)
+        }
+        Task::Components => components::build_all(&workspace).map(|()| ExitCode::SUCCESS),
+        Task::Demo { args } => {
+            components::build_all(&workspace)?;
+            run_through(
+                cargo()
+                    .args(["run", "--package", "runtime-signals"])
+                    .args(["--bin", "runtime-signals", "--", "demo"])
+                    .args(args),
+            )
+        }
+        Task::Test(passed) => {
+            components::build_all(&workspace)?;
+            let mut test = cargo();
+            test.arg("test");
+            if !passed.names_packages() {
+                test.arg("--workspace");
+                for component in COMPONENTS {
+                    test.args(["--exclude", component.package]);
+                }
+            }
+            passed.add_to(&mut test);
+            run_through(&mut test)
+        }
+        Task::Bench(passed) => {
+            components::build_all(&workspace)?;
+            let mut bench = cargo();
+            bench.arg("bench");
+            passed.add_to(&mut bench);
+            run_through(&mut bench)
+        }
+        Task::Check => check::check(&workspace).map(|()| ExitCode::SUCCESS),
+        Task::Reproduce => reproduce::reproduce(&workspace).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(command_line: &[&str]) -> Task {
+        let words = ["xtask"].iter().chain(command_line);
+        Cli::try_parse_from(words).unwrap().command
+    }
+
+    /// What would be passed on to `cargo test`.
+    fn passed(command_line: &[&str]) -> (Vec<OsString>, bool) {
+        let Task::Test(passed) = parse(command_line) else { panic!("another command: {command_line:?}") };
+        let mut command = Command::new("cargo");
+        passed.add_to(&mut command);
+        (command.get_args().map(OsString::from).collect(), passed.names_packages())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_demo_gets_its_arguments_unchanged() {
+        let Task::Demo { args } = parse(&["demo", "--once", "--json"]) else { panic!("another command") };
+        assert_eq!(args, ["--once", "--json"]);
+    }
+
+    #[test]
+    fn the_test_runner_gets_what_follows_the_separator() {
+        let line = ["test", "--test", "cache", "a_name", "--", "--nocapture", "-q"];
+        assert_eq!(passed(&line).0, line[1..]);
+        assert_eq!(passed(&["test", "--", "-q"]).0, ["--", "-q"]);
+        assert!(passed(&["test"]).0.is_empty());
+    }
+
+    #[test]
+    fn a_package_named_by_the_caller_replaces_the_workspace() {
+        for line in ["test -p xtask", "test -pxtask", "test --lib --package=xtask"] {
+            assert!(passed(&line.split(' ').collect::<Vec<_>>()).1, "{line}");
+        }
+        for line in ["test", "test --lib", "test prefix", "test --profile component", "test -- -p"] {
+            assert!(!passed(&line.split(' ').collect::<Vec<_>>()).1, "{line}");
+        }
+    }
+}

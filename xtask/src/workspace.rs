@@ -1,0 +1,120 @@
+//! Where things lie, and how programs are run.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// One checkout together with the folder its builds go to.
+pub(crate) struct Workspace {
+    /// The folder of the root `Cargo.toml`.
+    pub(crate) root: PathBuf,
+    /// Cargo's target folder, absolute.
+    pub(crate) target: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace of the current directory, with the target folder that cargo itself would use.
+    pub(crate) fn discover() -> Result<Self> {
+        let text = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+        Self::from_metadata(&text)
+    }
+
+    fn from_metadata(text: &str) -> Result<Self> {
+        let metadata: serde_json::Value =
+            serde_json::from_str(text).context("`cargo metadata` printed no JSON")?;
+        let path = |key: &str| {
+            let value = metadata.get(key).and_then(serde_json::Value::as_str);
+            value.map(PathBuf::from).with_context(|| format!("`cargo metadata` names no {key}"))
+        };
+        Ok(Self { root: path("workspace_root")?, target: path("target_directory")? })
+    }
+
+    /// Where the finished components lie; the build script of `host` looks there.
+    pub(crate) fn components(&self) -> PathBuf {
+        self.target.join("components")
+    }
+
+    /// Target folder of guest builds: another compiler may be at work there, and sharing one folder would
+    /// make both rebuild in turn.
+    pub(crate) fn guest_target(&self) -> PathBuf {
+        self.target.join("guest")
+    }
+
+    /// Where a compiler from Debian's packages is unpacked.
+    pub(crate) fn wasm_toolchain(&self) -> PathBuf {
+        self.target.join("wasm-toolchain")
+    }
+}
+
+/// The cargo that runs this tool, or the one on the `PATH`.
+pub(crate) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")))
+}
+
+/// Runs a program that must succeed.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("`{}` cannot be run", name(command)))?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", name(command));
+    }
+    Ok(())
+}
+
+/// Runs a program whose exit status is ours; it has said itself what went wrong.
+pub(crate) fn run_through(command: &mut Command) -> Result<ExitCode> {
+    let status = command.status().with_context(|| format!("`{}` cannot be run", name(command)))?;
+    match status.code() {
+        Some(code) => Ok(u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)),
+        None => bail!("`{}` was ended ({status})", name(command)),
+    }
+}
+
+/// Runs a program and returns its stdout; its stderr is part of the error.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("`{}` cannot be run", name(command)))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("`{}` failed ({}): {}", name(command), output.status, said.trim());
+    }
+    String::from_utf8(output.stdout)
+        .with_context(|| format!("`{}` printed something else than text", name(command)))
+}
+
+/// The program and its arguments, for messages. The program is named without its folder.
+fn name(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let mut words = vec![program.file_name().unwrap_or(program.as_os_str()).to_string_lossy()];
+    words.extend(command.get_args().map(|arg| arg.to_string_lossy()));
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cargo_says_where_the_target_folder_is() {
+        let text = r#"{"packages":[],"target_directory":"/elsewhere/t","workspace_root":"/src/rs"}"#;
+        let workspace = Workspace::from_metadata(text).unwrap();
+        assert_eq!(workspace.root, Path::new("/src/rs"));
+        assert_eq!(workspace.components(), Path::new("/elsewhere/t/components"));
+    }
+
+    #[test]
+    fn metadata_without_a_target_folder_is_an_error_that_names_it() {
+        let error = Workspace::from_metadata(r#"{"workspace_root":"/src"}"#).err().unwrap();
+        assert!(error.to_string().contains("target_directory"), "{error}");
+    }
+
+    #[test]
+    fn a_failed_program_is_named_with_what_it_said() {
+        let error = output(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
+        let message = error.to_string();
+        assert!(message.contains("sh -c") && message.contains("3): why"), "{message}");
+    }
+}
