@@ -97,16 +97,10 @@ async fn a_2xx_answer_is_alive_and_the_request_is_plain() {
 
     assert_eq!(outcome, ProbeOutcome::Alive);
     let request = requests.recv().await.unwrap().to_ascii_lowercase();
-    assert!(
-        request.starts_with("get /v1/models http/1.1\r\n"),
-        "{request}"
-    );
+    assert!(request.starts_with("get /v1/models http/1.1\r\n"), "{request}");
     assert!(!request.contains("accept-encoding"), "{request}");
     assert!(!request.contains("authorization"), "{request}");
-    assert!(
-        request.contains("user-agent: runtime-signals/"),
-        "{request}"
-    );
+    assert!(request.contains("user-agent: runtime-signals/"), "{request}");
 }
 
 #[tokio::test]
@@ -139,10 +133,7 @@ async fn an_error_status_is_refused_and_named() {
     let (kind, message) = failure(check(&format!("http://{server}"), AMPLE).await);
 
     assert_eq!(kind, ProbeFailureKind::Refused);
-    assert_eq!(
-        message,
-        format!("http://{server}: answered 500 Internal Server Error")
-    );
+    assert_eq!(message, format!("http://{server}: answered 500 Internal Server Error"));
 }
 
 #[tokio::test]
@@ -167,10 +158,7 @@ async fn a_drip_of_single_bytes_does_not_stretch_the_time() {
         let server = serve(move |mut stream, _| async move {
             stream.write_all(head.as_bytes()).await.unwrap();
             let mut pace = tokio::time::interval(Duration::from_millis(20));
-            for byte in "HTTP/1.1 200 OK\r\nx-slow: "
-                .bytes()
-                .chain(std::iter::repeat(b'a'))
-            {
+            for byte in "HTTP/1.1 200 OK\r\nx-slow: ".bytes().chain(std::iter::repeat(b'a')) {
                 pace.tick().await;
                 if stream.write_all(&[byte]).await.is_err() {
                     return;
@@ -227,8 +215,7 @@ async fn a_redirect_to_another_origin_is_not_followed() {
     })
     .await;
     let server = serve(move |mut stream, _| async move {
-        let response =
-            format!("HTTP/1.1 302 Found\r\nlocation: http://{elsewhere}/v1/models\r\n\r\n");
+        let response = format!("HTTP/1.1 302 Found\r\nlocation: http://{elsewhere}/v1/models\r\n\r\n");
         stream.write_all(response.as_bytes()).await.unwrap();
     })
     .await;
@@ -253,10 +240,7 @@ async fn a_redirect_within_the_origin_is_followed() {
     })
     .await;
 
-    assert_eq!(
-        check(&format!("http://{server}"), AMPLE).await,
-        ProbeOutcome::Alive
-    );
+    assert_eq!(check(&format!("http://{server}"), AMPLE).await, ProbeOutcome::Alive);
 }
 
 #[tokio::test]
@@ -266,8 +250,7 @@ async fn a_redirect_loop_ends_after_a_few_rounds() {
     let server = serve(move |mut stream, _| {
         counted.fetch_add(1, Ordering::SeqCst);
         async move {
-            let response =
-                "HTTP/1.1 302 Found\r\nlocation: /v1/models\r\ncontent-length: 0\r\n\r\n";
+            let response = "HTTP/1.1 302 Found\r\nlocation: /v1/models\r\ncontent-length: 0\r\n\r\n";
             stream.write_all(response.as_bytes()).await.unwrap();
         }
     })
@@ -286,9 +269,7 @@ async fn endless_headers_are_cut_off() {
         let poured = poured.clone();
         async move {
             let line = format!("x-filler: {}\r\n", "a".repeat(4000));
-            poured
-                .send(pour(stream, "HTTP/1.1 200 OK\r\n", &line).await)
-                .unwrap();
+            poured.send(pour(stream, "HTTP/1.1 200 OK\r\n", &line).await).unwrap();
         }
     })
     .await;
@@ -312,10 +293,7 @@ async fn an_endless_body_is_alive_and_is_not_read_to_the_end() {
     })
     .await;
 
-    assert_eq!(
-        check(&format!("http://{server}"), AMPLE).await,
-        ProbeOutcome::Alive
-    );
+    assert_eq!(check(&format!("http://{server}"), AMPLE).await, ProbeOutcome::Alive);
     assert!(amounts.recv().await.unwrap() < 32 * 1024 * 1024);
 }
 
@@ -337,18 +315,8 @@ async fn a_message_never_repeats_user_information_path_or_query() {
 
         let (_, message) = failure(check(&base, AMPLE).await);
 
-        assert!(
-            message.starts_with(&format!("http://{server}: ")),
-            "{message}"
-        );
-        for secret in [
-            "alice",
-            "hunter2",
-            "tenant-7",
-            "sk-live-1",
-            "models",
-            "hash",
-        ] {
+        assert!(message.starts_with(&format!("http://{server}: ")), "{message}");
+        for secret in ["alice", "hunter2", "tenant-7", "sk-live-1", "models", "hash"] {
             assert!(!message.contains(secret), "{secret} in {message}");
         }
     }
@@ -356,11 +324,7 @@ async fn a_message_never_repeats_user_information_path_or_query() {
 
 #[tokio::test]
 async fn link_local_addresses_are_not_asked() {
-    for base in [
-        "http://169.254.169.254",
-        "http://[::ffff:169.254.169.254]/v1",
-        "https://[fe80::1]:8443",
-    ] {
+    for base in ["http://169.254.169.254", "http://[::ffff:169.254.169.254]/v1", "https://[fe80::1]:8443"] {
         let (kind, message) = failure(check(base, AMPLE).await);
 
         assert_eq!(kind, ProbeFailureKind::Unreachable);
@@ -390,10 +354,7 @@ async fn a_server_without_tls_fails_an_https_check() {
     let (kind, message) = failure(check(&format!("https://{server}"), AMPLE).await);
 
     assert_eq!(kind, ProbeFailureKind::Unreachable);
-    assert!(
-        message.starts_with(&format!("https://{server}: ")),
-        "{message}"
-    );
+    assert!(message.starts_with(&format!("https://{server}: ")), "{message}");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 const NOW: &str = "2026-05-01T12:00:00Z";
 /// Longer than any test takes.
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_secs(60);
 
 fn at(text: &str) -> SystemTime {
     text.parse::<Timestamp>().unwrap().try_into().unwrap()
@@ -96,9 +96,7 @@ fn claude(changes: Value) -> String {
 
 fn used(status: &QuotaStatus) -> Vec<(&str, Option<f64>)> {
     let windows = status.windows.iter();
-    windows
-        .map(|window| (window.name.as_str(), window.used_percent))
-        .collect()
+    windows.map(|window| (window.name.as_str(), window.used_percent)).collect()
 }
 
 fn make_fifo(path: &Path) {

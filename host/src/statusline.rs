@@ -63,10 +63,7 @@ pub struct Report {
 /// [`StatuslineError::Read`], or [`StatuslineError::InputTooLarge`] beyond [`MAX_INPUT`] bytes.
 pub fn read_input(reader: impl Read) -> Result<Vec<u8>, StatuslineError> {
     let mut input = Vec::new();
-    reader
-        .take(MAX_INPUT as u64 + 1)
-        .read_to_end(&mut input)
-        .map_err(StatuslineError::Read)?;
+    reader.take(MAX_INPUT as u64 + 1).read_to_end(&mut input).map_err(StatuslineError::Read)?;
     if input.len() > MAX_INPUT {
         return Err(StatuslineError::InputTooLarge);
     }
@@ -95,19 +92,12 @@ pub fn run(
     let (line, exit_code) = match delegate.split_first() {
         None => (Some(line(&usage, now, &TimeZone::system())), 0),
         Some((program, arguments)) => {
-            let status =
-                hand_on(program, arguments, input).map_err(|source| StatuslineError::Delegate {
-                    program: program.clone(),
-                    source,
-                })?;
+            let status = hand_on(program, arguments, input)
+                .map_err(|source| StatuslineError::Delegate { program: program.clone(), source })?;
             (None, exit_code(status))
         }
     };
-    Ok(Report {
-        line,
-        exit_code,
-        recorded,
-    })
+    Ok(Report { line, exit_code, recorded })
 }
 
 /// What the input states; nothing where it is not the JSON that Claude Code sends.
@@ -127,11 +117,7 @@ fn parse(input: &[u8]) -> ClaudeUsage {
             api_ms: quota::quantity(cost.get("total_api_duration_ms"))?,
         })
     };
-    ClaudeUsage {
-        five_hour: window("five_hour"),
-        seven_day: window("seven_day"),
-        session: session(),
-    }
+    ClaudeUsage { five_hour: window("five_hour"), seven_day: window("seven_day"), session: session() }
 }
 
 fn states_limits(usage: &ClaudeUsage) -> bool {
@@ -173,10 +159,7 @@ fn reset(window: &ClaudeWindow, now: SystemTime, zone: &TimeZone, format: &str) 
 
 /// Runs the user's command with our output for its own.
 fn hand_on(program: &OsString, arguments: &[OsString], input: &[u8]) -> io::Result<ExitStatus> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .spawn()?;
+    let mut child = Command::new(program).args(arguments).stdin(Stdio::piped()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
         // A command may well end without having read it all.
         let _ = stdin.write_all(input);
@@ -185,10 +168,7 @@ fn hand_on(program: &OsString, arguments: &[OsString], input: &[u8]) -> io::Resu
 }
 
 fn exit_code(status: ExitStatus) -> u8 {
-    let code = status
-        .code()
-        .or_else(|| Some(128 + status.signal()?))
-        .unwrap_or(1);
+    let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)
 }
 
@@ -216,7 +196,8 @@ mod tests {
 
     #[test]
     fn a_used_up_week_shows_its_day() {
-        let input = r#"{"rate_limits":{"seven_day":{"used_percentage":100,"resets_at":"2026-05-04T09:00:00Z"}}}"#;
+        let input =
+            r#"{"rate_limits":{"seven_day":{"used_percentage":100,"resets_at":"2026-05-04T09:00:00Z"}}}"#;
         assert_eq!(shown(input), "7d 100% resets Mon 09:00");
     }
 
@@ -244,9 +225,6 @@ mod tests {
     #[test]
     fn the_input_is_bounded() {
         assert_eq!(read_input(&b"{}"[..]).unwrap(), b"{}");
-        assert!(matches!(
-            read_input(io::repeat(b' ')),
-            Err(StatuslineError::InputTooLarge)
-        ));
+        assert!(matches!(read_input(io::repeat(b' ')), Err(StatuslineError::InputTooLarge)));
     }
 }

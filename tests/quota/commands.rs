@@ -47,22 +47,20 @@ async fn a_status_in_our_own_form_is_understood() {
 }
 
 #[tokio::test]
-async fn a_command_may_state_a_verdict_without_windows() {
+async fn a_command_states_a_verdict_or_windows_and_what_they_limit() {
     let home = Home::new();
     for (printed, expected) in [
         (r#"{"state":"ok"}"#, QuotaState::Ok),
         (r#"{"state":"blocked"}"#, QuotaState::Blocked),
-        (
-            r#"{"state":"unauthenticated"}"#,
-            QuotaState::Unauthenticated,
-        ),
+        (r#"{"state":"unauthenticated"}"#, QuotaState::Unauthenticated),
         (r#"{"state":"unavailable"}"#, QuotaState::Unavailable),
         (r#"{"state":"whatever"}"#, QuotaState::Unknown),
         ("{}", QuotaState::Unknown),
         (
-            r#"{"state":"blocked","captured_at":"2026-05-01T11:00:00Z"}"#,
-            QuotaState::Stale,
+            r#"{"windows":[{"name":"a","used_percent":100,"scope":"model"},{"name":"b","used_percent":5}]}"#,
+            QuotaState::Ok,
         ),
+        (r#"{"state":"blocked","captured_at":"2026-05-01T11:00:00Z"}"#, QuotaState::Stale),
     ] {
         let sources = home.with_script("kimi", &format!("printf '{printed}'"), LONG);
         let status = sources.refresh_quota("kimi", at(NOW)).await;
@@ -136,11 +134,8 @@ async fn refreshes_at_the_same_time_run_the_command_once() {
     let home = Home::new();
     let (runs, go) = (home.path("runs"), home.path("go"));
     make_fifo(&go);
-    let script = format!(
-        "echo run >>{}; read line <{}; printf '{{\"state\":\"ok\"}}'",
-        runs.display(),
-        go.display()
-    );
+    let script =
+        format!("echo run >>{}; read line <{}; printf '{{\"state\":\"ok\"}}'", runs.display(), go.display());
     let sources = home.with_script("kimi", &script, LONG);
     let release = tokio::task::spawn_blocking(move || {
         let mut go = File::options().write(true).open(go).unwrap();
@@ -192,10 +187,27 @@ async fn a_verdict_of_the_command_beats_the_files_and_a_failure_does_not() {
 #[tokio::test]
 async fn the_command_gets_our_environment_and_no_input() {
     let home = Home::new();
-    let script = r#"cat; printf '{"account":"%s"}' "$CARGO_PKG_NAME""#;
+    let script = r##"cat; printf '{"account":"%s"}' "${#PATH}""##;
     let sources = home.with_script("kimi", script, LONG);
 
     let status = sources.refresh_quota("kimi", at(NOW)).await;
 
-    assert_eq!(status.account.as_deref(), Some(env!("CARGO_PKG_NAME")));
+    let length = std::env::var("PATH").unwrap().len().to_string();
+    assert_eq!(status.account, Some(length));
+}
+
+#[tokio::test]
+async fn a_blocked_model_does_not_say_when_a_blocked_account_is_free() {
+    let home = Home::new();
+    let printed = json!({"state": "blocked", "windows": [
+        {"name": "a", "used_percent": 100, "scope": "model", "resets_at": "2026-05-02T00:00:00Z"},
+        {"name": "b", "used_percent": 5},
+    ]});
+    let sources = home.with_script("kimi", &format!("printf '{printed}'"), LONG);
+
+    let status = sources.refresh_quota("kimi", at(NOW)).await;
+
+    assert_eq!(status.state, QuotaState::Blocked);
+    assert_eq!(status.blocking_window(), None);
+    assert_eq!(status.account_windows().count(), 1);
 }

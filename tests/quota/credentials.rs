@@ -26,8 +26,7 @@ struct Watch(rustix::fd::OwnedFd);
 
 impl Watch {
     fn new(files: &[PathBuf]) -> Self {
-        let watch =
-            inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC).unwrap();
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC).unwrap();
         for file in files {
             inotify::add_watch(&watch, file, inotify::WatchFlags::OPEN).unwrap();
         }
@@ -73,10 +72,8 @@ async fn no_source_opens_a_credential() {
 #[test]
 fn no_source_can_reach_the_network() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files: Vec<PathBuf> = fs::read_dir(sources.join("quota"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(sources.join("quota")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.push(sources.join("statusline.rs"));
     assert!(files.len() > 10);
     for file in files {

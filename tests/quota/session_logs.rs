@@ -23,8 +23,7 @@ fn weekly(used_percent: f64) -> Value {
 }
 
 fn chatter(bytes: usize) -> String {
-    let line =
-        json!({"timestamp": NOW, "type": "response_item", "payload": {"text": "x".repeat(bytes)}});
+    let line = json!({"timestamp": NOW, "type": "response_item", "payload": {"text": "x".repeat(bytes)}});
     format!("{line}\n")
 }
 
@@ -48,14 +47,8 @@ fn windows_are_named_by_their_length_and_not_by_their_slot() {
     assert_eq!(status.state, QuotaState::Ok);
     assert_eq!(status.source, "codex_sessions");
     assert_eq!(status.account.as_deref(), Some("pro"));
-    assert_eq!(
-        used(&status),
-        [("weekly", Some(22.0)), ("five_hour", Some(4.5))]
-    );
-    assert_eq!(
-        status.windows[0].resets_at,
-        Some(at("2026-05-04T09:00:00Z"))
-    );
+    assert_eq!(used(&status), [("weekly", Some(22.0)), ("five_hour", Some(4.5))]);
+    assert_eq!(status.windows[0].resets_at, Some(at("2026-05-04T09:00:00Z")));
     assert_eq!(
         status.windows[1].resets_at,
         Some(at("2026-05-01T12:10:00Z")),
@@ -75,14 +68,8 @@ fn the_newest_event_of_all_logs_counts() {
             event("2026-05-01T11:59:30Z", Value::Null),
         ],
     );
-    let newer_day = home.log(
-        "2026/05/01/rollout-new.jsonl",
-        &[event("2026-05-01T11:50:00Z", weekly(2.0))],
-    );
-    for (path, written) in [
-        (&resumed, "2026-05-01T11:59:31Z"),
-        (&newer_day, "2026-05-01T11:59:45Z"),
-    ] {
+    let newer_day = home.log("2026/05/01/rollout-new.jsonl", &[event("2026-05-01T11:50:00Z", weekly(2.0))]);
+    for (path, written) in [(&resumed, "2026-05-01T11:59:31Z"), (&newer_day, "2026-05-01T11:59:45Z")] {
         let file = File::options().append(true).open(path).unwrap();
         file.set_modified(at(written)).unwrap();
     }
@@ -105,10 +92,7 @@ fn only_events_count_and_not_what_is_said_about_them() {
         &[
             event("2026-05-01T11:59:00Z", weekly(5.0)),
             format!("{quoted}\n{other_kind}\nnot json\n\u{0}\n"),
-            event(
-                NOW,
-                json!({"primary": {"used_percent": 0, "window_minutes": 0, "resets_at": ""}}),
-            ),
+            event(NOW, json!({"primary": {"used_percent": 0, "window_minutes": 0, "resets_at": ""}})),
             event(NOW, weekly(100.0)).trim_end_matches("}\n").to_owned(),
         ],
     );
@@ -128,10 +112,7 @@ fn the_end_of_a_huge_log_is_read_and_no_more() {
     file.write_all(b"\n").unwrap();
     file.write_all(event(NOW, weekly(7.0)).as_bytes()).unwrap();
 
-    assert_eq!(
-        used(&home.status("codex", at(NOW))),
-        [("weekly", Some(7.0))]
-    );
+    assert_eq!(used(&home.status("codex", at(NOW))), [("weekly", Some(7.0))]);
 
     file.write_all(chatter(2 << 20).as_bytes()).unwrap();
 
@@ -164,20 +145,14 @@ fn a_limit_of_one_model_stands_beside_the_plan() {
     });
     home.log(
         "2026/05/01/rollout-a.jsonl",
-        &[
-            event("2026-05-01T11:58:00Z", weekly(5.0)),
-            event("2026-05-01T11:59:00Z", spark),
-        ],
+        &[event("2026-05-01T11:58:00Z", weekly(5.0)), event("2026-05-01T11:59:00Z", spark)],
     );
 
     let status = home.status("codex", at(NOW));
 
     assert_eq!(status.state, QuotaState::Ok);
     assert_eq!(status.captured_at, Some(at("2026-05-01T11:58:00Z")));
-    assert_eq!(
-        used(&status),
-        [("weekly", Some(5.0)), ("five_hour", Some(100.0))]
-    );
+    assert_eq!(used(&status), [("weekly", Some(5.0)), ("five_hour", Some(100.0))]);
     assert_eq!(status.windows[1].state, QuotaState::Blocked);
 }
 
@@ -191,24 +166,17 @@ fn a_refusal_beside_the_windows_blocks() {
 
     assert_eq!(status.state, QuotaState::Blocked);
     assert_eq!(status.blocking_window(), None);
-    assert_eq!(
-        status.reason.as_deref(),
-        Some("workspace_owner_credits_depleted")
-    );
+    assert_eq!(status.reason.as_deref(), Some("workspace_owner_credits_depleted"));
 }
 
 #[test]
 fn of_a_log_and_a_snapshot_the_fresher_usable_one_counts() {
     let home = Home::new();
     let snapshot = |time: &str| {
-        let window =
-            json!({"window_minutes": 10080, "used_percent": 50, "resets_at": 1_777_885_200});
+        let window = json!({"window_minutes": 10080, "used_percent": 50, "resets_at": 1_777_885_200});
         json!({"captured_at": time, "source": "pty", "windows": [window]}).to_string()
     };
-    home.log(
-        "2026/05/01/rollout-a.jsonl",
-        &[event("2026-05-01T11:55:00Z", weekly(7.0))],
-    );
+    home.log("2026/05/01/rollout-a.jsonl", &[event("2026-05-01T11:55:00Z", weekly(7.0))]);
 
     home.snapshot("codex", snapshot("2026-05-01T11:50:00Z"));
     assert_eq!(home.status("codex", at(NOW)).source, "codex_sessions");
@@ -217,20 +185,13 @@ fn of_a_log_and_a_snapshot_the_fresher_usable_one_counts() {
     assert_eq!(home.status("codex", at(NOW)).source, "pty");
 
     home.snapshot("codex", snapshot("2026-05-01T13:00:00Z"));
-    assert_eq!(
-        home.status("codex", at(NOW)).source,
-        "codex_sessions",
-        "what is stale is not usable"
-    );
+    assert_eq!(home.status("codex", at(NOW)).source, "codex_sessions", "what is stale is not usable");
 }
 
 #[test]
 fn an_old_log_is_stale() {
     let home = Home::new();
-    home.log(
-        "2026/05/01/rollout-a.jsonl",
-        &[event("2026-05-01T11:00:00Z", weekly(100.0))],
-    );
+    home.log("2026/05/01/rollout-a.jsonl", &[event("2026-05-01T11:00:00Z", weekly(100.0))]);
 
     assert_eq!(home.status("codex", at(NOW)).state, QuotaState::Stale);
 }
@@ -240,10 +201,7 @@ fn an_event_from_the_future_does_not_hide_the_others() {
     let home = Home::new();
     home.log(
         "2026/05/01/rollout-a.jsonl",
-        &[
-            event("2030-01-01T00:00:00Z", weekly(100.0)),
-            event("2026-05-01T11:59:00Z", weekly(5.0)),
-        ],
+        &[event("2030-01-01T00:00:00Z", weekly(100.0)), event("2026-05-01T11:59:00Z", weekly(5.0))],
     );
 
     let status = home.status("codex", at(NOW));

@@ -22,10 +22,7 @@ fn a_fresh_snapshot_with_something_left_is_ok() {
     assert_eq!(status.account.as_deref(), Some("Claude Max"));
     assert_eq!(status.windows.len(), 2);
     assert_eq!(status.windows[0].used_percent, Some(42.0));
-    assert_eq!(
-        status.windows[1].resets_at,
-        Some(at("2026-05-04T09:00:00Z"))
-    );
+    assert_eq!(status.windows[1].resets_at, Some(at("2026-05-04T09:00:00Z")));
     assert_eq!(status.reason, None);
 }
 
@@ -39,12 +36,7 @@ fn a_snapshot_older_than_fifteen_minutes_is_stale() {
     assert_eq!(status.state, QuotaState::Stale);
     assert!(!status.fresh);
     assert!(status.blocking_window().is_none());
-    assert!(
-        status
-            .windows
-            .iter()
-            .all(|window| window.state == QuotaState::Stale)
-    );
+    assert!(status.windows.iter().all(|window| window.state == QuotaState::Stale));
 }
 
 #[test]
@@ -55,10 +47,7 @@ fn a_snapshot_from_the_future_is_stale_beyond_the_clock_skew() {
     let within = home.status("claude", at(NOW) - Duration::from_secs(5));
     let beyond = home.status("claude", at(NOW) - Duration::from_millis(5001));
 
-    assert_eq!(
-        (within.state, within.age),
-        (QuotaState::Ok, Some(Duration::ZERO))
-    );
+    assert_eq!((within.state, within.age), (QuotaState::Ok, Some(Duration::ZERO)));
     assert_eq!(beyond.state, QuotaState::Stale);
     assert!(beyond.reason.unwrap().contains("future"));
 }
@@ -79,19 +68,13 @@ fn a_count_of_zero_blocks_until_the_reset_of_its_window() {
 #[test]
 fn counts_without_windows_are_enough() {
     let home = Home::new();
-    home.snapshot(
-        "claude",
-        claude(json!({"windows": null, "weekly_remaining": 0})),
-    );
+    home.snapshot("claude", claude(json!({"windows": null, "weekly_remaining": 0})));
 
     let status = home.status("claude", at(NOW));
 
     assert_eq!(status.state, QuotaState::Blocked);
     assert_eq!(status.blocking_window().unwrap().name, "weekly");
-    assert_eq!(
-        used(&status),
-        [("weekly", Some(100.0)), ("five_hour", Some(42.0))]
-    );
+    assert_eq!(used(&status), [("weekly", Some(100.0)), ("five_hour", Some(42.0))]);
 }
 
 #[test]
@@ -100,14 +83,8 @@ fn counts_that_are_not_reported_say_nothing() {
     for (changes, expected) in [
         (json!({"five_hour_remaining": -1}), QuotaState::Ok),
         (json!({"five_hour_remaining": -5}), QuotaState::Blocked),
-        (
-            json!({"five_hour_remaining": 0, "five_hour_limit": 0}),
-            QuotaState::Ok,
-        ),
-        (
-            json!({"five_hour_remaining": 0, "five_hour_limit": null}),
-            QuotaState::Blocked,
-        ),
+        (json!({"five_hour_remaining": 0, "five_hour_limit": 0}), QuotaState::Ok),
+        (json!({"five_hour_remaining": 0, "five_hour_limit": null}), QuotaState::Blocked),
         (json!({"five_hour_remaining": "lots"}), QuotaState::Ok),
     ] {
         home.snapshot("claude", claude(changes.clone()));
@@ -122,10 +99,7 @@ fn a_window_whose_reset_has_passed_does_not_block() {
         {"limit_id": "session", "window_minutes": 300, "used_percent": 100, "resets_at": "2026-05-01T12:05:00Z", "state": "blocked"},
         {"limit_id": "weekly-all", "window_minutes": 10080, "used_percent": 13},
     ]);
-    home.snapshot(
-        "claude",
-        claude(json!({"windows": over, "five_hour_remaining": 0})),
-    );
+    home.snapshot("claude", claude(json!({"windows": over, "five_hour_remaining": 0})));
 
     let before = home.status("claude", at("2026-05-01T12:04:59Z"));
     let after = home.status("claude", at("2026-05-01T12:05:00Z"));
@@ -143,10 +117,7 @@ fn a_window_whose_reset_has_passed_does_not_block() {
 #[test]
 fn of_two_blocked_windows_the_later_reset_binds() {
     let home = Home::new();
-    home.snapshot(
-        "claude",
-        claude(json!({"five_hour_remaining": 0, "weekly_remaining": 0})),
-    );
+    home.snapshot("claude", claude(json!({"five_hour_remaining": 0, "weekly_remaining": 0})));
 
     let status = home.status("claude", at(NOW));
 
@@ -166,12 +137,12 @@ fn a_used_up_model_window_does_not_block_the_account() {
     home.snapshot("claude", claude(json!({"windows": windows})));
     assert_eq!(home.status("claude", at(NOW)).state, QuotaState::Ok);
 
-    home.snapshot(
-        "claude",
-        claude(json!({"windows": windows, "five_hour_remaining": 0})),
-    );
+    home.snapshot("claude", claude(json!({"windows": windows, "five_hour_remaining": 0})));
     let blocked = home.status("claude", at(NOW));
     assert_eq!(blocked.blocking_window().unwrap().limit_id, "session");
+    let of_the_account: Vec<&str> =
+        blocked.account_windows().map(|window| window.limit_id.as_str()).collect();
+    assert_eq!(of_the_account, ["session", "weekly-all"]);
 }
 
 #[test]
@@ -191,6 +162,7 @@ fn gemini_is_blocked_when_all_its_tiers_are_and_until_the_first_is_free() {
     home.snapshot("gemini", tiers(100));
     let blocked = home.status("gemini", at(NOW));
     assert_eq!(blocked.blocking_window().unwrap().name, "Flash");
+    assert_eq!(blocked.account_windows().count(), 1);
 }
 
 #[test]
@@ -279,4 +251,15 @@ fn a_fifo_in_place_of_a_snapshot_neither_blocks_nor_is_read() {
 
     assert_eq!(status.state, QuotaState::Unavailable);
     assert!(status.reason.unwrap().contains("no regular file"));
+}
+
+#[test]
+fn a_reason_repeats_nothing_of_the_file() {
+    let home = Home::new();
+    home.snapshot("claude", r#""hunter2""#);
+
+    let reason = home.status("claude", at(NOW)).reason.unwrap();
+
+    assert!(reason.contains("claude-quota.json") && reason.contains("line 1"), "{reason}");
+    assert!(!reason.contains("hunter2"), "{reason}");
 }

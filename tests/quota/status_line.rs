@@ -42,10 +42,7 @@ fn what_the_status_line_says_is_read_back() {
     let status = home.status("claude", at(NOW) + minutes(1));
     assert_eq!(status.source, "statusline");
     assert_eq!(status.age, Some(minutes(1)));
-    assert_eq!(
-        used(&status),
-        [("weekly", Some(100.0)), ("five_hour", Some(42.5))]
-    );
+    assert_eq!(used(&status), [("weekly", Some(100.0)), ("five_hour", Some(42.5))]);
     let blocking = status.blocking_window().unwrap();
     assert_eq!(blocking.resets_at, Some(at("2026-05-04T09:00:00Z")));
     let written: Value = serde_json::from_slice(&fs::read(&snapshot).unwrap()).unwrap();
@@ -62,13 +59,15 @@ fn what_the_status_line_says_is_read_back() {
 #[test]
 fn as_long_as_anything_is_left_the_count_is_not_zero() {
     let home = Home::new();
-    record(&home, &input("a", 1, 99.9, Some(13.0)), at(NOW));
+    // 0.29 × 100 in floating point.
+    let told = input("a", 1, 99.9, Some(28.999_999_999_999_996));
+    record(&home, &told, at(NOW));
 
     let written = fs::read(home.paths.claude.as_ref().unwrap()).unwrap();
     let written: Value = serde_json::from_slice(&written).unwrap();
 
     assert_eq!(written["five_hour_remaining"], 1);
-    assert_eq!(written["weekly_remaining"], 87);
+    assert_eq!(written["weekly_remaining"], 71);
     assert_eq!(home.status("claude", at(NOW)).state, QuotaState::Ok);
 }
 
@@ -83,19 +82,12 @@ fn what_others_wrote_is_kept() {
         ]})),
     );
 
-    record(
-        &home,
-        &input("a", 1, 42.0, Some(25.0)),
-        at(NOW) + minutes(1),
-    );
+    record(&home, &input("a", 1, 42.0, Some(25.0)), at(NOW) + minutes(1));
 
     let written: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
     assert_eq!(written["note"], json!({"by": "another"}));
     assert_eq!(written["account"], json!({"plan_type": "Claude Max"}));
-    assert_eq!(
-        written["weekly_limit"], 1000,
-        "in the unit that is there already"
-    );
+    assert_eq!(written["weekly_limit"], 1000, "in the unit that is there already");
     assert_eq!(written["weekly_remaining"], 750);
     assert_eq!(written["windows"][0]["name"], "Current session");
     assert_eq!(written["windows"][0]["colour"], "green");
@@ -124,17 +116,22 @@ fn figures_that_are_left_alone_do_not_become_younger() {
     assert_eq!(soon.windows.len(), 3);
     assert_eq!(later.state, QuotaState::Ok);
     assert_eq!(used(&later), [("five_hour", Some(43.0))]);
+
+    let told = input("a", 3, 44.0, Some(20.0));
+    record(&home, &told, at(NOW) + minutes(18));
+    let again = home.status("claude", at(NOW) + minutes(19));
+    assert_eq!(
+        used(&again),
+        [("five_hour", Some(44.0)), ("weekly", Some(20.0))],
+        "what is told again counts again"
+    );
 }
 
 #[test]
 fn a_session_that_repeats_itself_is_no_news() {
     let home = Home::new();
     assert!(record(&home, &input("a", 1, 42.0, None), at(NOW)));
-    assert!(!record(
-        &home,
-        &input("a", 1, 42.0, None),
-        at(NOW) + minutes(14)
-    ));
+    assert!(!record(&home, &input("a", 1, 42.0, None), at(NOW) + minutes(14)));
 
     let status = home.status("claude", at(NOW) + minutes(14));
     assert_eq!(status.age, Some(minutes(14)));
@@ -152,11 +149,7 @@ fn less_use_in_the_same_window_does_not_replace_more() {
     let home = Home::new();
     record(&home, &input("busy", 9, 60.0, None), at(NOW));
 
-    assert!(!record(
-        &home,
-        &input("idle", 1, 10.0, None),
-        at(NOW) + minutes(1)
-    ));
+    assert!(!record(&home, &input("idle", 1, 10.0, None), at(NOW) + minutes(1)));
     let status = home.status("claude", at(NOW) + minutes(1));
     assert_eq!(used(&status), [("five_hour", Some(60.0))]);
 
@@ -173,6 +166,17 @@ fn less_use_in_the_same_window_does_not_replace_more() {
 }
 
 #[test]
+fn less_use_is_believed_once_the_greater_figure_is_stale() {
+    let home = Home::new();
+    record(&home, &input("a", 1, 60.0, None), at(NOW));
+
+    assert!(record(&home, &input("b", 1, 10.0, None), at(NOW) + minutes(16)));
+
+    let status = home.status("claude", at(NOW) + minutes(16));
+    assert_eq!(used(&status), [("five_hour", Some(10.0))]);
+}
+
+#[test]
 fn without_limits_the_file_is_left_alone() {
     let home = Home::new();
     let content = claude(json!({}));
@@ -180,8 +184,7 @@ fn without_limits_the_file_is_left_alone() {
     for input in ["", "not json", "{}", r#"{"rate_limits":{}}"#] {
         let snapshot = home.paths.claude.as_deref();
 
-        let report =
-            statusline::run(input.as_bytes(), snapshot, at(NOW) + minutes(1), &[]).unwrap();
+        let report = statusline::run(input.as_bytes(), snapshot, at(NOW) + minutes(1), &[]).unwrap();
 
         assert_eq!(report.line.as_deref(), Some("5h – · 7d –"));
         assert_eq!(report.exit_code, 0);
@@ -233,10 +236,7 @@ fn sessions_that_write_at_the_same_time_lose_nothing() {
 
     let status = home.status("claude", at(NOW));
 
-    assert_eq!(
-        used(&status),
-        [("five_hour", Some(27.0)), ("weekly", Some(13.5))]
-    );
+    assert_eq!(used(&status), [("five_hour", Some(27.0)), ("weekly", Some(13.5))]);
     let directory = home.paths.claude.as_ref().unwrap().parent().unwrap();
     assert_eq!(fs::read_dir(directory).unwrap().count(), 1);
 }
@@ -288,4 +288,31 @@ fn a_command_that_is_missing_is_named() {
     let error = statusline::run(b"{}", None, at(NOW), &words).unwrap_err();
 
     assert!(error.to_string().contains("/nonexistent/status"), "{error}");
+}
+
+#[test]
+fn a_window_that_is_over_does_not_stand_in_the_way_of_the_next() {
+    let home = Home::new();
+    record(&home, &input("a", 1, 60.0, None), at("2026-05-01T14:29:00Z"));
+    let mut next = input("a", 2, 1.0, None);
+    next["rate_limits"]["five_hour"]["resets_at"] = Value::Null;
+
+    assert!(record(&home, &next, at("2026-05-01T14:31:00Z")));
+
+    let status = home.status("claude", at("2026-05-01T14:31:00Z"));
+    assert_eq!(used(&status), [("five_hour", Some(1.0))]);
+}
+
+#[test]
+fn only_the_last_sessions_are_remembered() {
+    let home = Home::new();
+    for session in 0..40 {
+        record(&home, &input(&session.to_string(), 1, 42.0, None), at(NOW));
+    }
+
+    let written = fs::read(home.paths.claude.as_ref().unwrap()).unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+
+    assert_eq!(written["statusline_sessions"].as_array().unwrap().len(), 16);
+    assert_eq!(written["statusline_sessions"][15]["id"], "39");
 }

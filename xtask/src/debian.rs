@@ -5,14 +5,14 @@
 //! unpacking is never used, and stays until somebody removes it: newer packages do not change a build by
 //! themselves.
 
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::workspace::output;
+use crate::workspace::{lock, output, remove_folder};
 
 /// What is asked for by name; apt adds what these need, in the matching versions. The compiler also builds
 /// procedural macros and build scripts, hence the standard library of the host.
@@ -43,21 +43,17 @@ pub(crate) fn provide(folder: &Path) -> Result<PathBuf> {
     }
     let parent = folder.parent().context("the target folder has no name")?;
     fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
-    let lock_file = folder.with_extension("lock");
-    let lock = File::create(&lock_file)
-        .and_then(|file| file.lock().map(|()| file))
-        .with_context(|| format!("{} cannot be locked", lock_file.display()))?;
+    let _lock = lock(&folder.with_extension("lock"))?;
     // Another process may have been at it until now.
     if !folder.join(MARKER).is_file() {
         let partial = parent.join(format!("{PARTIAL}{}", std::process::id()));
         remove_leftovers(parent)?;
-        remove(folder)?;
+        remove_folder(folder)?;
         fs::create_dir(&partial).with_context(|| format!("{} cannot be made", partial.display()))?;
         fill(&partial)?;
         fs::rename(&partial, folder)
             .with_context(|| format!("{} cannot be put in place", folder.display()))?;
     }
-    drop(lock);
     Ok(compiler)
 }
 
@@ -65,7 +61,7 @@ pub(crate) fn provide(folder: &Path) -> Result<PathBuf> {
 /// are shared where the file system allows it: nobody writes to them.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     let copy = |how: &str| {
-        remove(to)?;
+        remove_folder(to)?;
         output(Command::new("cp").args(["--archive", how]).arg(from).arg(to))
     };
     copy("--link").or_else(|_| copy("--reflink=auto")).map(drop)
@@ -76,19 +72,10 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
 fn remove_leftovers(parent: &Path) -> Result<()> {
     for path in children(parent)? {
         if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL)) {
-            fs::remove_dir_all(path).unwrap_or_default();
+            fs::remove_dir_all(path).ok();
         }
     }
     Ok(())
-}
-
-fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("{} cannot be removed", folder.display()))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn fill(folder: &Path) -> Result<()> {
@@ -176,7 +163,7 @@ fn keep_only_the_library(folder: &Path) -> Result<()> {
     for sources in children(&folder.join("usr/src"))? {
         for part in children(&sources)? {
             if part.is_dir() && !part.ends_with("library") {
-                remove(&part)?;
+                remove_folder(&part)?;
             }
         }
     }
@@ -278,11 +265,10 @@ mod tests {
         fs::write(&compiler, "#!/bin/sh\necho \"$LD_LIBRARY_PATH|$*\"\n").unwrap();
         let wrapper = folder.join(WRAPPER);
         fs::write(&wrapper, wrapper_script(&[PathBuf::from("usr/lib/x86_64-linux-gnu")])).unwrap();
-        for script in [&compiler, &wrapper] {
-            fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
-        }
+        fs::set_permissions(&compiler, fs::Permissions::from_mode(0o755)).unwrap();
         let said = |libraries: &str| {
-            output(Command::new(&wrapper).env("LD_LIBRARY_PATH", libraries).arg("-vV")).unwrap()
+            let mut shell = Command::new("sh");
+            output(shell.env("LD_LIBRARY_PATH", libraries).arg(&wrapper).arg("-vV")).unwrap()
         };
 
         let (here, sysroot) = (folder.display(), folder.join("usr"));

@@ -1,34 +1,45 @@
 //! Shows that components do not depend on where they are built.
 //!
 //! The second build takes a copy of the checkout, a target folder and a tool chain at other paths of other
-//! lengths, and starts from nothing.
+//! lengths, and starts from nothing. The copy lies in the target folder and goes at the end.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use crate::components::{self, COMPONENTS};
 use crate::debian;
-use crate::workspace::{Workspace, output};
+use crate::workspace::{Workspace, lock, output, remove_folder};
 
-/// Builds all components here and in a temporary folder; prints and compares their hashes.
+/// Builds all components here and in a copy; prints and compares their hashes.
 pub(crate) fn reproduce(workspace: &Workspace) -> Result<()> {
     components::build_all(workspace)?;
-    let folder = Temporary::create("reproduce")?;
+    let folder = workspace.target.join("reproduce");
+    let _lock = lock(&folder.with_extension("lock"))?;
+    // An interrupted run leaves its copy behind.
+    remove_folder(&folder)?;
     let copy = Workspace {
-        root: folder.0.join("a-folder-whose-path-has-another-length/runtime-signals"),
-        target: folder.0.join("t"),
+        root: folder.join("a-folder-whose-path-has-another-length/runtime-signals"),
+        target: folder.join("t"),
     };
-    copy_sources(&workspace.root, &copy.root)?;
+    let compared = build_copy(workspace, &copy).and_then(|()| compare(workspace, &copy));
+    remove_folder(&folder)?;
+    compared
+}
+
+fn build_copy(workspace: &Workspace, copy: &Workspace) -> Result<()> {
+    copy_sources(workspace, &copy.root)?;
     if workspace.wasm_toolchain().is_dir() {
         fs::create_dir_all(&copy.target)?;
         debian::copy(&workspace.wasm_toolchain(), &copy.wasm_toolchain())?;
     }
-    components::build_all(&copy)?;
+    components::build_all(copy)
+}
 
+fn compare(workspace: &Workspace, copy: &Workspace) -> Result<()> {
     let mut differing = Vec::new();
     for component in COMPONENTS {
         let file = component.file_name();
@@ -40,14 +51,17 @@ pub(crate) fn reproduce(workspace: &Workspace) -> Result<()> {
             differing.push(file);
         }
     }
-    if !differing.is_empty() {
-        bail!("built in another folder, other bytes come out: {}", differing.join(", "));
-    }
+    ensure!(
+        differing.is_empty(),
+        "other bytes come out of another folder: {}; a path got into the build, see the flags in xtask",
+        differing.join(", ")
+    );
     Ok(())
 }
 
 /// Copies what belongs to the checkout, as it is now: what is tracked, and new files that are not ignored.
-fn copy_sources(from: &Path, to: &Path) -> Result<()> {
+fn copy_sources(workspace: &Workspace, to: &Path) -> Result<()> {
+    let from = &workspace.root;
     let files = output(Command::new("git").current_dir(from).args([
         "ls-files",
         "-z",
@@ -58,8 +72,8 @@ fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     .context("the sources cannot be listed; this needs a git checkout")?;
     for file in files.split('\0').filter(|file| !file.is_empty()) {
         let (source, copy) = (from.join(file), to.join(file));
-        // A tracked file that was removed is listed still.
-        if !source.is_file() {
+        // A tracked file that was removed is listed still, and so is a target folder that is not ignored.
+        if !source.is_file() || source.starts_with(&workspace.target) {
             continue;
         }
         let parent = copy.parent().context("a source has no folder")?;
@@ -75,51 +89,59 @@ fn hash(file: &Path) -> Result<String> {
     Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// A folder that goes with its value.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn create(purpose: &str) -> Result<Self> {
-        let name = format!("runtime-signals-{purpose}-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir(&folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            eprintln!("{} cannot be removed: {error}", self.0.display());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn hashes_are_those_of_sha256sum() {
-        let folder = Temporary::create("hash").unwrap();
-        let file = folder.0.join("abc");
-        fs::write(&file, "abc").unwrap();
-        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(hash(&file).unwrap(), expected);
+    fn folder(purpose: &str) -> std::path::PathBuf {
+        let folder = std::env::temp_dir().join(format!("xtask-{purpose}-{}", std::process::id()));
+        remove_folder(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    /// A workspace with one component of these bytes.
+    fn built(root: std::path::PathBuf, bytes: &[u8]) -> Workspace {
+        let workspace = Workspace { target: root.join("target"), root };
+        fs::create_dir_all(workspace.components()).unwrap();
+        fs::write(workspace.components().join("engine.wasm"), bytes).unwrap();
+        workspace
     }
 
     #[test]
-    fn the_copy_has_new_files_and_no_ignored_ones() {
-        let folder = Temporary::create("copy").unwrap();
-        let (from, to) = (folder.0.join("from"), folder.0.join("to"));
+    fn hashes_are_those_of_sha256sum() {
+        let folder = folder("hash");
+        fs::write(folder.join("abc"), "abc").unwrap();
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash(&folder.join("abc")).unwrap(), expected);
+        remove_folder(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_component_that_differs_is_named() {
+        let folder = folder("compare");
+        let [one, same, other] =
+            [("one", b"a"), ("same", b"a"), ("other", b"b")].map(|(name, b)| built(folder.join(name), b));
+        compare(&one, &same).unwrap();
+        let message = compare(&one, &other).unwrap_err().to_string();
+        assert!(message.contains("engine.wasm"), "{message}");
+        remove_folder(&folder).unwrap();
+    }
+
+    #[test]
+    fn the_copy_has_new_files_and_nothing_that_was_built() {
+        let folder = folder("copy");
+        let (from, to) = (folder.join("from"), folder.join("to"));
         fs::create_dir_all(from.join("src")).unwrap();
-        fs::write(from.join(".gitignore"), "target\n").unwrap();
+        fs::write(from.join(".gitignore"), "ignored\n").unwrap();
         fs::write(from.join("src/lib.rs"), "// new\n").unwrap();
-        fs::write(from.join("target"), "built\n").unwrap();
+        fs::write(from.join("ignored"), "built\n").unwrap();
+        let workspace = built(from.clone(), b"built");
         output(Command::new("git").current_dir(&from).args(["init", "--quiet"])).unwrap();
 
-        copy_sources(&from, &to).unwrap();
+        copy_sources(&workspace, &to).unwrap();
         assert!(to.join("src/lib.rs").is_file());
-        assert!(!to.join("target").exists());
+        assert!(!to.join("ignored").exists() && !to.join("target").exists());
+        remove_folder(&folder).unwrap();
     }
 }

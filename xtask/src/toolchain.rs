@@ -22,39 +22,44 @@ const CHOICE: &str = "RUNTIME_SIGNALS_WASM_TOOLCHAIN";
 
 /// A compiler that can build guest crates.
 pub(crate) struct Toolchain {
-    rustc: PathBuf,
+    /// Absent where the compiler in use serves.
+    unpacked: Option<Unpacked>,
     /// Where the sources of the standard library lie, or would lie.
     pub(crate) std_sources: PathBuf,
-    /// The name that released standard libraries carry in place of that path.
+    /// What stands for that path in standard libraries as they are released.
     pub(crate) std_sources_name: String,
-    /// The linker to use where the standard library must be built as well.
-    linker_for_std: Option<PathBuf>,
+}
+
+/// A compiler that lacks the target's standard library, but has the sources.
+struct Unpacked {
+    compiler: PathBuf,
+    linker: PathBuf,
 }
 
 impl Toolchain {
-    fn new(rustc: PathBuf, linker_for_std: Option<PathBuf>) -> Result<Self> {
-        let sysroot = output(Command::new(&rustc).args(["--print", "sysroot"]))?;
-        let version = output(Command::new(&rustc).arg("-vV"))?;
-        // As in the toolchain's own builds; a local build without a commit goes by its release.
+    fn new(rustc: &Path, unpacked: Option<Unpacked>) -> Result<Self> {
+        let compiler = unpacked.as_ref().map_or(rustc, |unpacked| &unpacked.compiler);
+        let sysroot = output(Command::new(compiler).args(["--print", "sysroot"]))?;
+        let version = output(Command::new(compiler).arg("-vV"))?;
+        // A compiler that was not built from a commit goes by its release.
         let build = version_field(&version, "commit-hash")
             .filter(|hash| *hash != "unknown")
             .or_else(|| version_field(&version, "release"))
-            .with_context(|| format!("`{} -vV` names no release", rustc.display()))?;
+            .with_context(|| format!("`{} -vV` names no release", compiler.display()))?;
         Ok(Self {
-            rustc,
+            unpacked,
             std_sources: Path::new(sysroot.trim()).join("lib/rustlib/src/rust"),
             std_sources_name: format!("/rustc/{build}"),
-            linker_for_std,
         })
     }
 
     /// Makes a `cargo build` use this tool chain.
     pub(crate) fn configure(&self, build: &mut Command) {
-        build.env("RUSTC", &self.rustc);
-        if let Some(linker) = &self.linker_for_std {
+        if let Some(Unpacked { compiler, linker }) = &self.unpacked {
             // Building the standard library is not a stable feature of cargo yet.
             build
                 .arg("-Zbuild-std=core,alloc")
+                .env("RUSTC", compiler)
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         }
@@ -75,13 +80,13 @@ pub(crate) fn select(workspace: &Workspace) -> Result<Toolchain> {
     let only = only.as_ref().map(|value| value.to_str().unwrap_or("?"));
     let rustc = std::env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
     match choose(only, || has_target(&rustc), debian::is_usable)? {
-        Kind::Installed => Toolchain::new(rustc, None),
+        Kind::Installed => Toolchain::new(&rustc, None),
         Kind::Debian => {
             let linker = linker(&rustc)?;
             let folder = workspace.wasm_toolchain();
             let compiler = debian::provide(&folder)
                 .map_err(|error| anyhow!(no_toolchain(&format!("Debian's cannot be had: {error:#}"))))?;
-            Toolchain::new(compiler, Some(linker))
+            Toolchain::new(&rustc, Some(Unpacked { compiler, linker }))
         }
     }
 }

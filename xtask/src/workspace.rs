@@ -1,6 +1,8 @@
 //! Where things lie, and how programs are run.
 
 use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -83,6 +85,23 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     }
     String::from_utf8(output.stdout)
         .with_context(|| format!("`{}` printed something else than text", name(command)))
+}
+
+/// Removes a folder with all that is in it, if it exists.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("{} cannot be removed", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Waits until no other process holds this file, which then is ours until the value is dropped. The file
+/// stays.
+pub(crate) fn lock(file: &Path) -> Result<File> {
+    let locked = File::create(file).and_then(|file| file.lock().map(|()| file));
+    locked.with_context(|| format!("{} cannot be locked", file.display()))
 }
 
 /// The program and its arguments, for messages. The program is named without its folder.

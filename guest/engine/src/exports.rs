@@ -40,7 +40,7 @@ impl Guest for Engine {
             Source::Probe => EvidenceSource::Probe,
             Source::Quota => EvidenceSource::Quota,
         };
-        Profile { handle, source, headers: headers.collect() }
+        Profile { handle, source, wants_body: false, headers: headers.collect() }
     }
 
     fn parse(observation: Vec<u8>) -> Result<Reading, InputError> {

@@ -58,7 +58,7 @@ pub(super) fn claim(tier: &Path, source: &Source, options: &CacheOptions) -> Res
             let linked = dir.temp_file(&encode(&content, &dir, &name)?)?.link_to(&name)?;
             if let Some(own) = linked {
                 drop(guard);
-                let claim = Claim { dir, name, content, own, options: options.clone(), held: true };
+                let claim = Claim { dir, name, content, own, options: options.clone(), running: true };
                 return Ok(Claimed::Ours(Box::new(claim)));
             }
         }
@@ -76,13 +76,14 @@ pub(super) struct Claim {
     content: MarkerFile,
     own: OwnFile,
     options: CacheOptions,
-    held: bool,
+    /// Neither failed nor released.
+    running: bool,
 }
 
 impl Claim {
     /// Removes our marker. One that another put in its place stays.
     pub(super) fn release(mut self) -> Result<(), CacheError> {
-        self.held = false;
+        self.running = false;
         self.remove(&mut Wait::new(self.options.lock_timeout))
     }
 
@@ -97,6 +98,7 @@ impl Claim {
         self.content.last_error = Some(bounded(message));
         let bytes = encode(&self.content, &self.dir, &self.name)?;
         self.own = self.dir.temp_file(&bytes)?.rename_to(&self.name)?;
+        self.running = false;
         Ok(())
     }
 
@@ -107,9 +109,10 @@ impl Claim {
 }
 
 impl Drop for Claim {
-    /// A refresh that is cut off, as when its runtime ends, gives its claim back without waiting.
+    /// A refresh that is cut off, as when its runtime ends, gives its claim back without waiting. A failed one keeps
+    /// others away for the rest of its cool-down.
     fn drop(&mut self) {
-        if self.held
+        if self.running
             && let Err(error) = self.remove(&mut Wait::new(Duration::ZERO))
         {
             tracing::warn!(%error, "a refresh marker of the signal cache stays behind until it is stale");

@@ -21,7 +21,7 @@ use super::options::CacheOptions;
 use super::read::{MAX_BYTES, Stored};
 
 /// Rounds prepared without the lock, before those with it.
-const FREE_ROUNDS: u32 = 4;
+const FREE_ROUNDS: u32 = 3;
 /// All rounds. Under the lock only a program that does not take it can get between.
 const ROUNDS: u32 = 8;
 

@@ -23,8 +23,7 @@ pub(super) fn is_link_local(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => {
-            address.is_unicast_link_local()
-                || embedded_v4(address).is_some_and(|inner| inner.is_link_local())
+            address.is_unicast_link_local() || embedded_v4(address).is_some_and(|inner| inner.is_link_local())
         }
     }
 }
@@ -45,10 +44,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 /// Is the host of this URL written as a link-local address? Such hosts never reach a resolver.
 pub(super) fn names_link_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .is_ok_and(is_link_local)
+    host.trim_start_matches('[').trim_end_matches(']').parse().is_ok_and(is_link_local)
 }
 
 /// Resolves through another resolver and drops the link-local addresses.
@@ -62,10 +58,8 @@ impl Resolve for LinkLocalGuard {
             if found.is_empty() {
                 return Err(AddressError::None.into());
             }
-            let usable: Vec<SocketAddr> = found
-                .into_iter()
-                .filter(|address| !is_link_local(address.ip()))
-                .collect();
+            let usable: Vec<SocketAddr> =
+                found.into_iter().filter(|address| !is_link_local(address.ip())).collect();
             if usable.is_empty() {
                 return Err(AddressError::LinkLocal.into());
             }
@@ -103,13 +97,7 @@ mod tests {
         ] {
             assert!(is_link_local(text.parse().unwrap()), "{text}");
         }
-        for text in [
-            "127.0.0.1",
-            "169.253.255.255",
-            "::1",
-            "fec0::1",
-            "::ffff:127.0.0.1",
-        ] {
+        for text in ["127.0.0.1", "169.253.255.255", "::1", "fec0::1", "::ffff:127.0.0.1"] {
             assert!(!is_link_local(text.parse().unwrap()), "{text}");
         }
     }
@@ -140,10 +128,7 @@ mod tests {
 
     async fn resolved(addresses: &[&str]) -> Result<Vec<IpAddr>, String> {
         let addresses = addresses.iter().map(|a| a.parse().unwrap()).collect();
-        match LinkLocalGuard(Box::new(Fixed(addresses)))
-            .resolve("metadata.example".parse().unwrap())
-            .await
-        {
+        match LinkLocalGuard(Box::new(Fixed(addresses))).resolve("metadata.example".parse().unwrap()).await {
             Ok(found) => Ok(found.map(|address| address.ip()).collect()),
             Err(error) => Err(error.to_string()),
         }

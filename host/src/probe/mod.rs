@@ -90,15 +90,8 @@ impl HttpProbe {
     /// [`ProbeError::Client`] when the HTTP client refuses its settings.
     pub fn new(timeout: Duration) -> Result<Self, ProbeError> {
         let resolver = Arc::new(LinkLocalGuard(Box::new(SystemResolver)));
-        let http = client(&resolver)
-            .tls_certs_only(std::iter::empty::<Certificate>())
-            .build()?;
-        Ok(Self {
-            timeout,
-            resolver,
-            http,
-            https: OnceLock::new(),
-        })
+        let http = client(&resolver).tls_certs_only(std::iter::empty::<Certificate>()).build()?;
+        Ok(Self { timeout, resolver, http, https: OnceLock::new() })
     }
 
     async fn check(&self, base_url: &str) -> ProbeOutcome {
@@ -113,30 +106,17 @@ impl HttpProbe {
         let (kind, what) = match asked {
             Ok(Ok(())) => return ProbeOutcome::Alive,
             Ok(Err(failure)) => failure,
-            Err(_) => (
-                ProbeFailureKind::Timeout,
-                format!("no complete answer within {:?}", self.timeout),
-            ),
+            Err(_) => (ProbeFailureKind::Timeout, format!("no complete answer within {:?}", self.timeout)),
         };
-        ProbeOutcome::Failed {
-            kind,
-            message: message(&target.label, &what),
-        }
+        ProbeOutcome::Failed { kind, message: message(&target.label, &what) }
     }
 
     async fn ask(&self, target: &Target) -> Result<(), Failure> {
         if address::names_link_local(&target.url) {
-            return Err((
-                ProbeFailureKind::Unreachable,
-                address::AddressError::LinkLocal.to_string(),
-            ));
+            return Err((ProbeFailureKind::Unreachable, address::AddressError::LinkLocal.to_string()));
         }
         let client = self.client_for(target)?;
-        let mut response = client
-            .get(target.url.clone())
-            .send()
-            .await
-            .map_err(|error| describe(&error))?;
+        let mut response = client.get(target.url.clone()).send().await.map_err(|error| describe(&error))?;
         if !response.status().is_success() {
             return Err((ProbeFailureKind::Refused, refusal(response.status())));
         }
@@ -158,9 +138,7 @@ impl HttpProbe {
         if let Some(ready) = self.https.get() {
             return Ok(ready);
         }
-        let made = client(&self.resolver)
-            .build()
-            .map_err(|error| describe(&error))?;
+        let made = client(&self.resolver).build().map_err(|error| describe(&error))?;
         Ok(self.https.get_or_init(|| made))
     }
 }
@@ -184,15 +162,8 @@ fn client(resolver: &Arc<LinkLocalGuard>) -> ClientBuilder {
 }
 
 fn stay_within_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let same_origin = attempt
-        .previous()
-        .last()
-        .is_some_and(|from| from.origin() == attempt.url().origin());
-    if same_origin && attempt.previous().len() <= MAX_REDIRECTS {
-        attempt.follow()
-    } else {
-        attempt.stop()
-    }
+    let same_origin = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
+    if same_origin && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
 }
 
 fn refusal(status: StatusCode) -> String {
@@ -217,11 +188,7 @@ fn describe(error: &reqwest::Error) -> Failure {
     let timed_out = innermost
         .and_then(|inner| inner.downcast_ref::<std::io::Error>())
         .is_some_and(|inner| inner.kind() == std::io::ErrorKind::TimedOut);
-    let kind = if timed_out {
-        ProbeFailureKind::Timeout
-    } else {
-        ProbeFailureKind::Unreachable
-    };
+    let kind = if timed_out { ProbeFailureKind::Timeout } else { ProbeFailureKind::Unreachable };
     let what = innermost.map_or_else(|| "the request failed".to_owned(), ToString::to_string);
     (kind, what)
 }
@@ -246,9 +213,6 @@ mod tests {
 
     #[test]
     fn a_message_is_one_line() {
-        assert_eq!(
-            message("http://h:1", "broken\r\nheader\u{1b}"),
-            "http://h:1: broken  header "
-        );
+        assert_eq!(message("http://h:1", "broken\r\nheader\u{1b}"), "http://h:1: broken  header ");
     }
 }

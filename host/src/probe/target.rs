@@ -28,8 +28,7 @@ impl Target {
         if base_url.len() > MAX_BASE_URL {
             return Err(format!("the base URL is longer than {MAX_BASE_URL} bytes"));
         }
-        let mut url =
-            Url::parse(base_url).map_err(|error| format!("the base URL is not a URL: {error}"))?;
+        let mut url = Url::parse(base_url).map_err(|error| format!("the base URL is not a URL: {error}"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err("the base URL is neither http nor https".to_owned());
         }
@@ -39,13 +38,9 @@ impl Target {
         let label = format!("{}://{host}:{port}", url.scheme());
 
         let base = url.path().trim_end_matches('/');
-        let base = base
-            .strip_suffix("/v1")
-            .unwrap_or(base)
-            .trim_end_matches('/');
+        let base = base.strip_suffix("/v1").unwrap_or(base).trim_end_matches('/');
         let path = format!("{base}/v1/models");
         url.set_path(&path);
-        url.set_fragment(None);
         Ok(Self { url, label })
     }
 }
@@ -75,13 +70,9 @@ mod tests {
 
     #[test]
     fn the_label_names_scheme_host_and_port_only() {
-        let target =
-            Target::parse("https://user:hunter2@gw.example/secret/v1?key=sk-1#frag").unwrap();
+        let target = Target::parse("https://user:hunter2@gw.example/secret/v1?key=sk-1#frag").unwrap();
         assert_eq!(target.label, "https://gw.example:443");
-        assert_eq!(
-            Target::parse("http://[::1]:8080").unwrap().label,
-            "http://[::1]:8080"
-        );
+        assert_eq!(Target::parse("http://[::1]:8080").unwrap().label, "http://[::1]:8080");
     }
 
     #[test]

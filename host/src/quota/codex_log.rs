@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::evidence::{Evidence, is_ahead, staleness};
 use super::figure::Figure;
-use super::{QuotaState, file, lenient, window};
+use super::{QuotaState, file, lenient};
 
 /// How many days that have a directory are looked into.
 const MAX_DAYS: usize = 31;
@@ -50,11 +50,7 @@ struct Event {
 pub(super) fn read(sessions: &Path, now: SystemTime) -> Option<Evidence> {
     let mut events: Vec<Event> = Vec::new();
     for log in newest_logs(sessions) {
-        let newest_plan = events
-            .iter()
-            .filter(|event| event.is_plan())
-            .map(|event| event.captured_at)
-            .max();
+        let newest_plan = events.iter().filter(|event| event.is_plan()).map(|event| event.captured_at).max();
         if newest_plan.is_some_and(|newest| newest >= log.modified) {
             break;
         }
@@ -79,11 +75,8 @@ fn newest_logs(sessions: &Path) -> Vec<Log> {
             .take(MAX_DAYS)
             .collect();
     }
-    let mut logs: Vec<Log> = days
-        .iter()
-        .flat_map(|day| listing(day, &mut entries))
-        .filter_map(|entry| log(&entry))
-        .collect();
+    let mut logs: Vec<Log> =
+        days.iter().flat_map(|day| listing(day, &mut entries)).filter_map(|entry| log(&entry)).collect();
     logs.sort_by_key(|log| Reverse(log.modified));
     logs.truncate(MAX_FILES);
     logs
@@ -117,10 +110,7 @@ fn log(entry: &DirEntry) -> Option<Log> {
     }
     // Of the entry itself: a link is not followed.
     let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
-    Some(Log {
-        modified: metadata.modified().ok()?,
-        path,
-    })
+    Some(Log { modified: metadata.modified().ok()?, path })
 }
 
 /// The events in the end of a log.
@@ -132,18 +122,14 @@ fn scan(log: &Log) -> Vec<Event> {
         .collect()
 }
 
-/// The whole lines in the last bytes of a file.
+/// The last bytes of a file. Where they begin within a line, that piece is no JSON and is passed over.
 fn tail(path: &Path) -> Option<Vec<u8>> {
-    let mut file = file::open_regular(path, false).ok()?;
+    let mut file = file::open_regular(path).ok()?;
     let length = file.metadata().ok()?.len();
     let start = length.saturating_sub(MAX_TAIL);
     file.seek(SeekFrom::Start(start)).ok()?;
     let mut bytes = Vec::new();
     file.take(MAX_TAIL).read_to_end(&mut bytes).ok()?;
-    if start > 0 {
-        let first_whole = bytes.iter().position(|byte| *byte == b'\n')? + 1;
-        bytes.drain(..first_whole);
-    }
     Some(bytes)
 }
 
@@ -157,16 +143,13 @@ fn event(line: &[u8], modified: SystemTime) -> Option<Event> {
         return None;
     }
     let captured_at = lenient::instant(line.get("timestamp")).unwrap_or(modified);
-    let limits = ["/payload/rate_limits", "/payload/info/rate_limits"]
-        .into_iter()
-        .find_map(|place| match line.pointer_mut(place).map(Value::take) {
+    let limits = ["/payload/rate_limits", "/payload/info/rate_limits"].into_iter().find_map(|place| {
+        match line.pointer_mut(place).map(Value::take) {
             Some(Value::Object(limits)) => Some(limits),
             _ => None,
-        })?;
-    let event = Event {
-        captured_at,
-        limits,
-    };
+        }
+    })?;
+    let event = Event { captured_at, limits };
     event.says_something().then_some(event)
 }
 
@@ -203,19 +186,13 @@ impl Event {
                 named.insert(key.to_owned(), value.clone());
             }
         }
-        let mut figure = Figure::from_json("codex", &named, Some(self.captured_at))?;
-        if let Some(minutes) = figure.minutes {
-            figure.name = window::name(minutes);
-        }
-        Some(figure)
+        Figure::from_json("codex", &named, Some(self.captured_at))
     }
 }
 
 /// Keeps one event a limit: the newest, and of several at one time the one written last.
 fn keep_newest(events: &mut Vec<Event>, event: Event) {
-    let known = events
-        .iter_mut()
-        .find(|known| known.limit_id() == event.limit_id());
+    let known = events.iter_mut().find(|known| known.limit_id() == event.limit_id());
     match known {
         Some(known) if known.captured_at > event.captured_at => {}
         Some(known) => *known = event,

@@ -5,6 +5,7 @@
 //! What it writes to standard error is dropped: it might repeat a secret.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
@@ -34,11 +35,18 @@ pub enum QuotaCommandError {
 
 /// A command that prints a quota status as JSON: an object with any of the keys of [`super::QuotaStatus`]. Without
 /// `captured_at` it was captured when the command ran.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct QuotaCommand {
     program: OsString,
     arguments: Vec<OsString>,
     timeout: Duration,
+}
+
+impl fmt::Debug for QuotaCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its arguments may hold secrets.
+        f.debug_struct("QuotaCommand").field("program", &self.program).finish_non_exhaustive()
+    }
 }
 
 /// Why a run gave no status.
@@ -69,15 +77,9 @@ impl QuotaCommand {
         timeout: Duration,
     ) -> Result<Self, QuotaCommandError> {
         let mut words = argv.into_iter().map(Into::into);
-        let program: OsString = words
-            .next()
-            .filter(|program: &OsString| !program.is_empty())
-            .ok_or(QuotaCommandError::Empty)?;
-        Ok(Self {
-            program,
-            arguments: words.collect(),
-            timeout,
-        })
+        let program: OsString =
+            words.next().filter(|program: &OsString| !program.is_empty()).ok_or(QuotaCommandError::Empty)?;
+        Ok(Self { program, arguments: words.collect(), timeout })
     }
 
     /// Runs it once. A run that fails is evidence too: that there is none.
@@ -89,7 +91,7 @@ impl QuotaCommand {
         let mut evidence = match printed {
             Ok(document) => Evidence::from_json(harness, &document),
             Err(error) => {
-                // Its arguments may hold secrets, its name does not.
+                // Its arguments and its path may hold secrets, its name does not.
                 let program = Path::new(&self.program).file_name().unwrap_or_default();
                 let reason = format!("the quota command {} {error}", program.display());
                 tracing::warn!(harness, reason, "no quota status");
@@ -118,10 +120,7 @@ impl QuotaCommand {
         let mut printed = Vec::new();
         if let Some(stdout) = group.0.stdout.take() {
             let mut bounded = stdout.take(MAX_OUTPUT + 1);
-            bounded
-                .read_to_end(&mut printed)
-                .await
-                .map_err(RunError::Read)?;
+            bounded.read_to_end(&mut printed).await.map_err(RunError::Read)?;
         }
         if printed.len() as u64 > MAX_OUTPUT {
             return Err(RunError::TooMuch);
@@ -157,5 +156,12 @@ mod tests {
         assert!(QuotaCommand::new(Vec::<OsString>::new(), DEFAULT_TIMEOUT).is_err());
         assert!(QuotaCommand::new(["", "x"], DEFAULT_TIMEOUT).is_err());
         assert!(QuotaCommand::new(["true"], DEFAULT_TIMEOUT).is_ok());
+    }
+
+    #[test]
+    fn the_arguments_of_a_command_are_not_shown() {
+        let command = QuotaCommand::new(["curl", "--token", "hunter2"], DEFAULT_TIMEOUT).unwrap();
+        let shown = format!("{command:?}");
+        assert!(shown.contains("curl") && !shown.contains("hunter2"), "{shown}");
     }
 }

@@ -5,8 +5,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 
 use super::figure::{Figure, stated};
-use super::window::Scope;
-use super::{CLOCK_SKEW, FRESHNESS, QuotaState, QuotaStatus, claude, lenient};
+use super::{CLOCK_SKEW, FRESHNESS, QuotaState, QuotaStatus, WindowScope, claude, lenient};
 
 /// Most windows that are taken from one source.
 const MAX_WINDOWS: usize = 64;
@@ -58,9 +57,7 @@ impl Evidence {
         if fresh {
             figures.retain(|figure| figure.is_fresh(now));
         }
-        let over = figures
-            .iter()
-            .any(|figure| figure.blocks_account() && figure.has_ended(now));
+        let over = figures.iter().any(|figure| figure.blocks_account() && figure.has_ended(now));
         for figure in figures.iter_mut().filter(|figure| figure.has_ended(now)) {
             figure.clear();
         }
@@ -93,10 +90,7 @@ impl Evidence {
             fresh,
             age,
             state,
-            windows: figures
-                .into_iter()
-                .map(|figure| figure.window(fresh))
-                .collect(),
+            windows: figures.into_iter().map(|figure| figure.window(fresh)).collect(),
             account: self.account,
             reason,
         }
@@ -108,16 +102,10 @@ impl Evidence {
 /// A used-up window of the account blocks it, and of several the one that is reset last counts. Where there
 /// are windows of models only, the account is blocked when all of them are, until the first is reset.
 fn put_binding_first(figures: &mut [Figure]) -> bool {
-    let limiting = || {
-        figures
-            .iter()
-            .enumerate()
-            .filter(|(_, figure)| figure.limits())
-    };
-    let blocks_model = |figure: &Figure| figure.used_up && figure.scope == Scope::Model;
-    let account = limiting()
-        .filter(|(_, figure)| figure.blocks_account())
-        .max_by_key(|(_, figure)| figure.resets_at);
+    let limiting = || figures.iter().enumerate().filter(|(_, figure)| figure.limits());
+    let blocks_model = |figure: &Figure| figure.used_up && figure.scope == WindowScope::Model;
+    let account =
+        limiting().filter(|(_, figure)| figure.blocks_account()).max_by_key(|(_, figure)| figure.resets_at);
     let binding = account.or_else(|| {
         limiting()
             .all(|(_, figure)| blocks_model(figure))
@@ -156,9 +144,7 @@ pub(super) fn staleness(captured_at: Option<SystemTime>, now: SystemTime) -> Opt
 
 /// Is this time further in the future than clocks differ?
 pub(super) fn is_ahead(captured_at: SystemTime, now: SystemTime) -> bool {
-    captured_at
-        .duration_since(now)
-        .is_ok_and(|ahead| ahead > CLOCK_SKEW)
+    captured_at.duration_since(now).is_ok_and(|ahead| ahead > CLOCK_SKEW)
 }
 
 fn age(captured_at: SystemTime, now: SystemTime) -> Duration {
@@ -170,7 +156,5 @@ fn account(value: Option<&Value>) -> Option<String> {
     let Some(object) = value.and_then(Value::as_object) else {
         return lenient::text(value);
     };
-    ["email", "org_name", "plan_type"]
-        .into_iter()
-        .find_map(|key| lenient::text(object.get(key)))
+    ["email", "org_name", "plan_type"].into_iter().find_map(|key| lenient::text(object.get(key)))
 }

@@ -3,11 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::evidence::staleness;
-use super::window::{self, Scope};
-use super::{QuotaState, QuotaWindow, lenient};
+use super::{QuotaState, QuotaWindow, WindowScope, lenient, window};
 
 /// Longest window that is believed, in minutes: ten years.
 const MAX_MINUTES: f64 = 10.0 * 366.0 * 1440.0;
@@ -22,7 +22,7 @@ pub(super) struct Figure {
     pub(super) resets_at: Option<SystemTime>,
     /// Nothing is left of it.
     pub(super) used_up: bool,
-    pub(super) scope: Scope,
+    pub(super) scope: WindowScope,
     pub(super) captured: Captured,
 }
 
@@ -51,10 +51,8 @@ impl Figure {
             .or_else(|| lenient::instant(get("resets_at_unix")))
             .or_else(|| seconds_after(captured_at?, lenient::quantity(get("resets_in_seconds"))?));
         let used_up = used_percent.is_some_and(|used| used >= 100.0)
-            || lenient::text(get("state")).and_then(|state| stated(&state))
-                == Some(QuotaState::Blocked);
-        let says_nothing =
-            used_percent.unwrap_or(0.0) == 0.0 && minutes.is_none() && resets_at.is_none();
+            || lenient::text(get("state")).and_then(|state| stated(&state)) == Some(QuotaState::Blocked);
+        let says_nothing = used_percent.unwrap_or(0.0) == 0.0 && minutes.is_none() && resets_at.is_none();
         if says_nothing && !used_up {
             return None;
         }
@@ -65,7 +63,9 @@ impl Figure {
             .unwrap_or_else(|| "unnamed".to_owned());
         let limit_name = lenient::text(get("limit_name")).unwrap_or_default();
         Some(Self {
-            scope: window::scope(harness, &limit_id, [&name, &limit_name]),
+            scope: get("scope")
+                .and_then(|scope| WindowScope::deserialize(scope).ok())
+                .unwrap_or_else(|| window::scope(harness, &limit_id, [&name, &limit_name])),
             captured: match get("captured_at") {
                 None => Captured::Together,
                 given => Captured::Apart(lenient::instant(given)),
@@ -98,11 +98,11 @@ impl Figure {
     }
 
     pub(super) fn blocks_account(&self) -> bool {
-        self.used_up && self.scope == Scope::Account
+        self.used_up && self.scope == WindowScope::Account
     }
 
     pub(super) fn limits(&self) -> bool {
-        self.scope != Scope::Extra
+        self.scope != WindowScope::Extra
     }
 
     pub(super) fn window(self, fresh: bool) -> QuotaWindow {
@@ -112,6 +112,7 @@ impl Figure {
             window_minutes: self.minutes,
             used_percent: self.used_percent,
             resets_at: self.resets_at,
+            scope: self.scope,
             state: match (fresh, self.used_up) {
                 (false, _) => QuotaState::Stale,
                 (true, true) => QuotaState::Blocked,

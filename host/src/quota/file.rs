@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 
 /// Largest snapshot that is read, in bytes.
 const MAX_SNAPSHOT: u64 = 1024 * 1024;
@@ -51,39 +52,26 @@ pub enum SnapshotError {
 
 impl SnapshotError {
     pub(super) fn io(action: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
-        Self::Io {
-            action,
-            path: path.to_owned(),
-            source: source.into(),
-        }
+        Self::Io { action, path: path.to_owned(), source: source.into() }
     }
 }
 
-/// Opens a regular file. A FIFO or a device at its place neither blocks nor is read.
-///
-/// With `links`, a symbolic link at the end of the path is followed.
-pub(super) fn open_regular(path: &Path, links: bool) -> Result<File, SnapshotError> {
-    let mut flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    if !links {
-        flags |= OFlags::NOFOLLOW;
-    }
+/// Opens a regular file. A FIFO or a device in its place neither blocks nor is read.
+pub(super) fn open_regular(path: &Path) -> Result<File, SnapshotError> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file: File = rustix::fs::open(path, flags, Mode::empty())
         .map_err(|error| SnapshotError::io("open", path, error))?
         .into();
-    let metadata = file
-        .metadata()
-        .map_err(|error| SnapshotError::io("read", path, error))?;
+    let metadata = file.metadata().map_err(|error| SnapshotError::io("read", path, error))?;
     if !metadata.is_file() {
-        return Err(SnapshotError::NotAFile {
-            path: path.to_owned(),
-        });
+        return Err(SnapshotError::NotAFile { path: path.to_owned() });
     }
     Ok(file)
 }
 
 /// The bytes of a snapshot; none when there is no such file.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, SnapshotError> {
-    let file = match open_regular(path, true) {
+    let file = match open_regular(path) {
         Err(SnapshotError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             return Ok(None);
         }
@@ -94,9 +82,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, SnapshotError> {
         .read_to_end(&mut bytes)
         .map_err(|error| SnapshotError::io("read", path, error))?;
     if bytes.len() as u64 > MAX_SNAPSHOT {
-        return Err(SnapshotError::TooLarge {
-            path: path.to_owned(),
-        });
+        return Err(SnapshotError::TooLarge { path: path.to_owned() });
     }
     Ok(Some(bytes))
 }
@@ -136,14 +122,12 @@ fn lock(directory: &Path, path: &Path) -> Result<File, SnapshotError> {
     loop {
         match rustix::fs::flock(&held, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(held),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
+            Err(Errno::INTR) => {}
+            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(2));
             }
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                return Err(SnapshotError::Busy {
-                    path: path.to_owned(),
-                });
+            Err(Errno::WOULDBLOCK) => {
+                return Err(SnapshotError::Busy { path: path.to_owned() });
             }
             Err(error) => return Err(SnapshotError::io("lock", directory, error)),
         }
@@ -169,4 +153,56 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file: File = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?.into();
     file.write_all(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn add_one(path: &Path) -> Result<bool, SnapshotError> {
+        update(path, |stored| {
+            let text = String::from_utf8(stored.unwrap_or_default()).unwrap();
+            let count: u32 = text.parse().unwrap_or(0);
+            Some((count + 1).to_string().into_bytes())
+        })
+    }
+
+    #[test]
+    fn writers_take_turns() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("new/count");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        while matches!(add_one(&path), Err(SnapshotError::Busy { .. })) {}
+                    }
+                });
+            }
+        });
+        assert_eq!(read(&path).unwrap().unwrap(), b"400");
+    }
+
+    #[test]
+    fn a_stuck_writer_does_not_hold_up_the_others_for_long() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("count");
+        let _stuck = lock(directory.path(), &path).unwrap();
+
+        assert!(matches!(add_one(&path), Err(SnapshotError::Busy { .. })));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_cannot_replace_the_file_leaves_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("taken");
+        fs::create_dir(&path).unwrap();
+
+        assert!(matches!(
+            replace(directory.path(), &path, b"x"),
+            Err(SnapshotError::Io { action: "write", .. })
+        ));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
 }

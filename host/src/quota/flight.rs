@@ -14,9 +14,7 @@ pub(super) struct SingleFlight<T> {
 
 impl<T: Clone> SingleFlight<T> {
     pub(super) fn new() -> Self {
-        Self {
-            running: Mutex::default(),
-        }
+        Self { running: Mutex::default() }
     }
 
     /// The result of the run of this name that is in flight, or of `work` when there is none.
@@ -28,10 +26,7 @@ impl<T: Clone> SingleFlight<T> {
         let result = cell.get_or_init(|| work).await.clone();
         let mut running = self.lock();
         // A later run may have begun between our result and this lock.
-        if running
-            .get(name)
-            .is_some_and(|current| Arc::ptr_eq(current, &cell))
-        {
+        if running.get(name).is_some_and(|current| Arc::ptr_eq(current, &cell)) {
             running.remove(name);
         }
         result

@@ -19,12 +19,7 @@ const LAST_UNIX_MILLISECOND: f64 = 253_402_300_799_999.0;
 
 /// A text that is not blank, without control characters and cut to a sensible length.
 pub(crate) fn text(value: Option<&Value>) -> Option<String> {
-    let mut text: String = value?
-        .as_str()?
-        .trim()
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect();
+    let mut text: String = value?.as_str()?.trim().chars().filter(|c| !c.is_control()).collect();
     text.truncate(text.floor_char_boundary(MAX_TEXT));
     (!text.is_empty()).then_some(text)
 }
@@ -41,9 +36,7 @@ pub(super) fn number(value: Option<&Value>) -> Option<f64> {
 
 /// A quantity: a number of which -1 means that it is not reported, and less than 0 that it is overdrawn.
 pub(crate) fn quantity(value: Option<&Value>) -> Option<f64> {
-    number(value)
-        .filter(|n| *n != -1.0)
-        .map(|number| number.max(0.0))
+    number(value).filter(|n| *n != -1.0).map(|number| number.max(0.0))
 }
 
 /// A point in time: RFC 3339 text, or Unix seconds or milliseconds. Zero values are absent.
@@ -59,11 +52,7 @@ pub(crate) fn instant(value: Option<&Value>) -> Option<SystemTime> {
 }
 
 fn unix(number: f64) -> Option<Timestamp> {
-    let milliseconds = if number < FIRST_UNIX_MILLISECOND {
-        number * 1000.0
-    } else {
-        number
-    };
+    let milliseconds = if number < FIRST_UNIX_MILLISECOND { number * 1000.0 } else { number };
     if !(0.0..=LAST_UNIX_MILLISECOND).contains(&milliseconds) {
         return None;
     }
@@ -91,11 +80,7 @@ mod tests {
             json!("2025-02-01T16:00:00Z"),
             json!("2025-02-01T17:00:00.000000+01:00"),
         ] {
-            assert_eq!(
-                at(value.clone()).as_deref(),
-                Some("2025-02-01T16:00:00Z"),
-                "{value}"
-            );
+            assert_eq!(at(value.clone()).as_deref(), Some("2025-02-01T16:00:00Z"), "{value}");
         }
     }
 
@@ -129,10 +114,7 @@ mod tests {
 
     #[test]
     fn a_text_is_bounded_and_one_line() {
-        assert_eq!(
-            text(Some(&json!(" a\nb\u{1b}[31m "))).as_deref(),
-            Some("ab[31m")
-        );
+        assert_eq!(text(Some(&json!(" a\nb\u{1b}[31m "))).as_deref(), Some("ab[31m"));
         assert_eq!(text(Some(&json!("   "))), None);
         assert_eq!(text(Some(&json!("ß".repeat(400)))).unwrap().len(), 256);
     }

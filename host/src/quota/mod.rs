@@ -18,6 +18,7 @@ mod file;
 mod flight;
 mod lenient;
 mod paths;
+mod record;
 mod sources;
 mod status;
 mod window;
@@ -26,13 +27,13 @@ use std::time::{Duration, SystemTime};
 
 use futures_core::future::BoxFuture;
 
-pub use claude::{ClaudeUsage, ClaudeWindow, SessionMark, record as record_claude};
 pub use command::{DEFAULT_TIMEOUT as DEFAULT_COMMAND_TIMEOUT, QuotaCommand, QuotaCommandError};
 pub use file::SnapshotError;
 pub(crate) use lenient::{instant, quantity, text};
 pub use paths::QuotaPaths;
+pub use record::{ClaudeUsage, ClaudeWindow, SessionMark, record_claude};
 pub use sources::QuotaSources;
-pub use status::{QuotaState, QuotaStatus, QuotaWindow};
+pub use status::{QuotaState, QuotaStatus, QuotaWindow, WindowScope};
 
 /// Evidence older than this is stale: 15 minutes.
 pub const FRESHNESS: Duration = Duration::from_secs(15 * 60);

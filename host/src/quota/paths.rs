@@ -26,20 +26,15 @@ impl QuotaPaths {
 
     /// The paths that an environment gives, asked variable by variable. Empty variables count as unset.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
-        let path = |name: &str| {
-            lookup(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let path = |name: &str| lookup(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = path("HOME");
         // The XDG specification wants a relative path ignored.
         let state = path("XDG_STATE_HOME")
             .filter(|path| path.is_absolute())
             .or_else(|| Some(home.as_ref()?.join(".local/state")))
             .map(|state| state.join("fizeau"));
-        let snapshot = |variable: &str, file: &str| {
-            path(variable).or_else(|| Some(state.as_ref()?.join(file)))
-        };
+        let snapshot =
+            |variable: &str, file: &str| path(variable).or_else(|| Some(state.as_ref()?.join(file)));
         Self {
             claude: snapshot("FIZEAU_CLAUDE_QUOTA_CACHE", "claude-quota.json"),
             codex: snapshot("FIZEAU_CODEX_QUOTA_CACHE", "codex-quota.json"),
@@ -65,10 +60,7 @@ mod tests {
     #[test]
     fn files_lie_in_the_state_directory_of_the_user() {
         let found = paths(&[("HOME", "/home/u")]);
-        assert_eq!(
-            found.claude,
-            Some("/home/u/.local/state/fizeau/claude-quota.json".into())
-        );
+        assert_eq!(found.claude, Some("/home/u/.local/state/fizeau/claude-quota.json".into()));
         assert_eq!(found.codex_sessions, Some("/home/u/.codex/sessions".into()));
 
         let found = paths(&[("HOME", "/home/u"), ("XDG_STATE_HOME", "/state")]);
@@ -88,10 +80,7 @@ mod tests {
         ]);
         assert_eq!(found.claude, Some("/a.json".into()));
         assert_eq!(found.codex, Some("/b.json".into()));
-        assert_eq!(
-            found.gemini,
-            Some("/home/u/.local/state/fizeau/gemini-quota.json".into())
-        );
+        assert_eq!(found.gemini, Some("/home/u/.local/state/fizeau/gemini-quota.json".into()));
         assert_eq!(found.codex_sessions, Some("/codex/sessions".into()));
     }
 

@@ -5,6 +5,7 @@
 //! kind.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -31,12 +32,7 @@ pub struct QuotaSources {
 impl QuotaSources {
     /// Sources that read the files at `paths`.
     pub fn new(paths: QuotaPaths) -> Self {
-        Self {
-            paths,
-            commands: HashMap::new(),
-            said: Mutex::default(),
-            refreshes: SingleFlight::new(),
-        }
+        Self { paths, commands: HashMap::new(), said: Mutex::default(), refreshes: SingleFlight::new() }
     }
 
     /// Adds a command for `name`, which need not be one that files are known for.
@@ -49,10 +45,7 @@ impl QuotaSources {
     async fn refresh(&self, name: &str, now: SystemTime) -> QuotaStatus {
         if let Some(command) = self.commands.get(name) {
             let evidence = command.run(name, now).await;
-            self.said
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(name.to_owned(), evidence);
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), evidence);
         }
         self.quota_status(name, now)
     }
@@ -85,13 +78,7 @@ impl QuotaHarness for QuotaSources {
         }
         said.into_iter()
             .chain(self.files(name, now))
-            .reduce(|best, next| {
-                if rank(&next) > rank(&best) {
-                    next
-                } else {
-                    best
-                }
-            })
+            .reduce(|best, next| if rank(&next) > rank(&best) { next } else { best })
             .unwrap_or_else(|| {
                 let reason = if self.commands.contains_key(name) {
                     "the quota command has not been run yet: refresh to run it"
@@ -113,11 +100,7 @@ fn is_usable(status: &QuotaStatus) -> bool {
 
 /// Usable before not, some evidence before none, then the time of capture.
 fn rank(status: &QuotaStatus) -> (bool, bool, Option<SystemTime>) {
-    (
-        is_usable(status),
-        status.state != QuotaState::Unavailable,
-        status.captured_at,
-    )
+    (is_usable(status), status.state != QuotaState::Unavailable, status.captured_at)
 }
 
 fn snapshot(name: &str, path: Option<&Path>, now: SystemTime) -> QuotaStatus {
@@ -135,9 +118,11 @@ fn read_snapshot(path: &Path) -> Result<Option<Map<String, Value>>, SnapshotErro
     let Some(bytes) = file::read(path)? else {
         return Ok(None);
     };
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|error| SnapshotError::io("understand", path, error))
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        // The error's own text may repeat what stands there.
+        let place = format!("no JSON object (line {}, column {})", error.line(), error.column());
+        SnapshotError::io("understand", path, io::Error::new(io::ErrorKind::InvalidData, place))
+    })
 }
 
 fn sessions(path: Option<&Path>, now: SystemTime) -> QuotaStatus {
@@ -154,8 +139,5 @@ fn sessions(path: Option<&Path>, now: SystemTime) -> QuotaStatus {
 }
 
 fn homeless(source: &str) -> QuotaStatus {
-    QuotaStatus::unavailable(
-        source,
-        "HOME is not set, so there is no place to look in".to_owned(),
-    )
+    QuotaStatus::unavailable(source, "HOME is not set, so there is no place to look in".to_owned())
 }

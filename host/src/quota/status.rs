@@ -22,6 +22,25 @@ pub enum QuotaState {
     Unknown,
 }
 
+/// What a window limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowScope {
+    /// Every request of the account.
+    #[default]
+    Account,
+    /// One model or model family; the others still pass.
+    Model,
+    /// Usage beyond the plan, which never stops the plan itself.
+    Extra,
+}
+
+impl WindowScope {
+    fn is_account(&self) -> bool {
+        *self == Self::Account
+    }
+}
+
 /// One quota window as the source states it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct QuotaWindow {
@@ -40,6 +59,9 @@ pub struct QuotaWindow {
     /// When it is reset. Absent when not known, and when that has passed.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "rfc3339")]
     pub resets_at: Option<SystemTime>,
+    /// What it limits; left out of the JSON form for the account.
+    #[serde(default, skip_serializing_if = "WindowScope::is_account")]
+    pub scope: WindowScope,
     /// `Blocked` with nothing left, `Stale` with stale evidence, otherwise `Ok`.
     pub state: QuotaState,
 }
@@ -55,12 +77,7 @@ pub struct QuotaStatus {
     /// Is it recent enough to judge by?
     pub fresh: bool,
     /// How old the evidence is, in nanoseconds in the JSON form; 0 when it is from the future.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        rename = "age_ns",
-        with = "nanoseconds"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "age_ns", with = "nanoseconds")]
     pub age: Option<Duration>,
     /// The verdict for the account.
     pub state: QuotaState,
@@ -80,8 +97,23 @@ impl QuotaStatus {
     /// The window whose reset ends the blockade; none when the account is not blocked, or when the source
     /// says that it is without naming a window.
     pub fn blocking_window(&self) -> Option<&QuotaWindow> {
-        let first = self.windows.first()?;
-        (self.state == QuotaState::Blocked && first.state == QuotaState::Blocked).then_some(first)
+        let blocks = |window: &QuotaWindow| window.state == QuotaState::Blocked;
+        let first = self.windows.first().filter(|first| blocks(first))?;
+        let of_models_only = || {
+            let mut limiting = self.windows.iter().filter(|window| window.scope != WindowScope::Extra);
+            limiting.all(|window| window.scope == WindowScope::Model && blocks(window))
+        };
+        let binds = first.scope.is_account() || of_models_only();
+        (self.state == QuotaState::Blocked && binds).then_some(first)
+    }
+
+    /// The windows that limit the account as a whole, the blocking window first.
+    ///
+    /// Windows of one model and usage beyond the plan are left out, except where a window of a model blocks
+    /// the account because all models are blocked.
+    pub fn account_windows(&self) -> impl Iterator<Item = &QuotaWindow> {
+        let (blocking, others) = self.windows.split_at(self.blocking_window().map_or(0, |_| 1));
+        blocking.iter().chain(others.iter().filter(|window| window.scope.is_account()))
     }
 
     /// The status of a source that has nothing to say.
@@ -135,12 +167,8 @@ mod nanoseconds {
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
-        age: &Option<Duration>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        age.map(|age| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX))
-            .serialize(serializer)
+    pub(super) fn serialize<S: Serializer>(age: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        age.map(|age| u64::try_from(age.as_nanos()).unwrap_or(u64::MAX)).serialize(serializer)
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
@@ -172,6 +200,7 @@ mod tests {
                 window_minutes: Some(300),
                 used_percent: Some(100.5),
                 resets_at: at("2026-05-01T14:30:00Z"),
+                scope: WindowScope::Account,
                 state: QuotaState::Blocked,
             }],
             account: Some("Claude Max".to_owned()),
@@ -193,10 +222,7 @@ mod tests {
 
         let json = serde_json::to_string(&status).unwrap();
 
-        assert_eq!(
-            json,
-            r#"{"source":"snapshot","fresh":false,"state":"unavailable","reason":"no file"}"#
-        );
+        assert_eq!(json, r#"{"source":"snapshot","fresh":false,"state":"unavailable","reason":"no file"}"#);
         assert_eq!(serde_json::from_str::<QuotaStatus>(&json).unwrap(), status);
     }
 }

@@ -1,5 +1,7 @@
 //! Windows told apart by length, and what a window limits.
 
+use super::WindowScope;
+
 /// Length of the five-hour window in minutes.
 pub(super) const FIVE_HOURS: u64 = 5 * 60;
 /// Length of the weekly window in minutes.
@@ -8,30 +10,17 @@ pub(super) const WEEK: u64 = 7 * DAY;
 const HOUR: u64 = 60;
 const DAY: u64 = 24 * HOUR;
 
-/// What a window limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// Every request of the account.
-    Account,
-    /// One model or model family; the others still pass.
-    Model,
-    /// Usage beyond the plan, which never stops the plan itself.
-    Extra,
-}
-
 /// What a window of harness `harness` limits, from its identifier and its names.
-pub(super) fn scope(harness: &str, limit_id: &str, names: [&str; 2]) -> Scope {
+pub(super) fn scope(harness: &str, limit_id: &str, names: [&str; 2]) -> WindowScope {
     let [name, limit_name] = names;
     let said = format!("{limit_id} {name} {limit_name}").to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match harness {
-        "claude" if says(&["extra", "overage"]) => Scope::Extra,
-        "claude" if says(&["opus", "sonnet", "haiku", "_oi"]) => Scope::Model,
-        "codex" if says(&["spark"]) || (limit_id != "codex" && !limit_name.is_empty()) => {
-            Scope::Model
-        }
-        "gemini" if says(&["gemini-", "flash", "pro"]) => Scope::Model,
-        _ => Scope::Account,
+        "claude" if says(&["extra", "overage"]) => WindowScope::Extra,
+        "claude" if says(&["opus", "sonnet", "haiku", "_oi"]) => WindowScope::Model,
+        "codex" if says(&["spark"]) || (limit_id != "codex" && !limit_name.is_empty()) => WindowScope::Model,
+        "gemini" if says(&["gemini-", "flash", "pro"]) => WindowScope::Model,
+        _ => WindowScope::Account,
     }
 }
 
@@ -42,16 +31,8 @@ pub(super) fn same_length(a: u64, b: u64) -> bool {
 
 /// The name of a window of this length, in minutes.
 pub(super) fn name(minutes: u64) -> String {
-    let known = [
-        (FIVE_HOURS, "five_hour"),
-        (DAY, "daily"),
-        (WEEK, "weekly"),
-        (30 * DAY, "monthly"),
-    ];
-    if let Some((_, name)) = known
-        .iter()
-        .find(|(length, _)| same_length(*length, minutes))
-    {
+    let known = [(FIVE_HOURS, "five_hour"), (DAY, "daily"), (WEEK, "weekly"), (30 * DAY, "monthly")];
+    if let Some((_, name)) = known.iter().find(|(length, _)| same_length(*length, minutes)) {
         return (*name).to_owned();
     }
     if minutes.is_multiple_of(DAY) {
@@ -86,16 +67,16 @@ mod tests {
 
     #[test]
     fn a_window_of_one_model_family_does_not_limit_the_account() {
-        assert_eq!(scope("claude", "session", ["", ""]), Scope::Account);
-        assert_eq!(scope("claude", "weekly-all", ["", ""]), Scope::Account);
-        assert_eq!(scope("claude", "weekly-sonnet", ["", ""]), Scope::Model);
-        assert_eq!(scope("claude", "", ["seven_day_opus", ""]), Scope::Model);
-        assert_eq!(scope("claude", "extra", ["", ""]), Scope::Extra);
-        assert_eq!(scope("codex", "codex", ["5h", "Codex"]), Scope::Account);
-        assert_eq!(scope("codex", "premium", ["5h", ""]), Scope::Account);
+        assert_eq!(scope("claude", "session", ["", ""]), WindowScope::Account);
+        assert_eq!(scope("claude", "weekly-all", ["", ""]), WindowScope::Account);
+        assert_eq!(scope("claude", "weekly-sonnet", ["", ""]), WindowScope::Model);
+        assert_eq!(scope("claude", "", ["seven_day_opus", ""]), WindowScope::Model);
+        assert_eq!(scope("claude", "extra", ["", ""]), WindowScope::Extra);
+        assert_eq!(scope("codex", "codex", ["5h", "Codex"]), WindowScope::Account);
+        assert_eq!(scope("codex", "premium", ["5h", ""]), WindowScope::Account);
         let named = ["five_hour", "GPT-5.3-Codex-Spark"];
-        assert_eq!(scope("codex", "codex_bengalfox", named), Scope::Model);
-        assert_eq!(scope("gemini", "gemini-flash", ["Flash", ""]), Scope::Model);
-        assert_eq!(scope("kimi", "pro", ["", ""]), Scope::Account);
+        assert_eq!(scope("codex", "codex_bengalfox", named), WindowScope::Model);
+        assert_eq!(scope("gemini", "gemini-flash", ["Flash", ""]), WindowScope::Model);
+        assert_eq!(scope("kimi", "pro", ["", ""]), WindowScope::Account);
     }
 }

@@ -1,0 +1,84 @@
+//! One instance of the component, and what it may use in one call.
+
+use wasmtime::component::{InstancePre, ResourceAny};
+use wasmtime::{Store, Trap};
+
+use super::bindings::{Engine as World, EnginePre};
+use super::limits::{Limits, Usage};
+use super::{EngineError, bindings};
+
+pub(super) use bindings::exports::runtime_signals::signals::runtime_signals::{Guest, InputError};
+
+/// A live instance with its store of providers.
+pub(super) struct Instance {
+    store: Store<Usage>,
+    world: World,
+    providers: ResourceAny,
+    limits: Limits,
+}
+
+/// The parts of an instance that a call needs.
+pub(super) struct Call<'a> {
+    pub(super) store: &'a mut Store<Usage>,
+    pub(super) api: &'a Guest,
+    /// The guest's store of providers.
+    pub(super) providers: ResourceAny,
+}
+
+/// What a call ends in: the guest's own answer within what the sandbox says.
+pub(super) type Answer<T> = wasmtime::Result<T>;
+
+impl Instance {
+    pub(super) fn new(
+        prepared: &EnginePre<Usage>,
+        limits: Limits,
+        latency_window: u32,
+    ) -> Result<Self, EngineError> {
+        let template: &InstancePre<Usage> = prepared.instance_pre();
+        let mut store = Store::new(template.engine(), Usage::new(limits));
+        store.limiter(|usage| usage);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()));
+        store.set_hostcall_fuel(limits.result_bytes);
+        store.set_max_component_handles(limits.handles);
+        let mut start = || {
+            let world = prepared.instantiate(&mut store)?;
+            let api = world.runtime_signals_signals_runtime_signals();
+            let providers = api.store().call_constructor(&mut store, latency_window)?;
+            Ok((world, providers))
+        };
+        let started: wasmtime::Result<_> = start();
+        let (world, providers) = started.map_err(|error| EngineError::Load(format!("{error:#}")))?;
+        Ok(Self { store, world, providers, limits })
+    }
+
+    /// Makes one call. After an error the instance must not be used again.
+    pub(super) fn call<T>(&mut self, call: impl FnOnce(Call<'_>) -> Answer<T>) -> Result<T, EngineError> {
+        self.store.data_mut().begin_call();
+        self.store.set_epoch_deadline(1);
+        let api = self.world.runtime_signals_signals_runtime_signals();
+        let answer = call(Call { store: &mut self.store, api, providers: self.providers });
+        answer.map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &wasmtime::Error) -> EngineError {
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => EngineError::TimedOut(self.limits.cpu_time),
+            _ if self.store.data().memory_refused => EngineError::OutOfMemory(self.limits.memory_bytes),
+            Some(trap) => EngineError::Trapped(trap.to_string()),
+            None => EngineError::Trapped(format!("{error:#}")),
+        }
+    }
+}
+
+impl From<InputError> for EngineError {
+    fn from(error: InputError) -> Self {
+        Self::Refused(match error {
+            InputError::UnknownProvider(handle) => format!("no provider has the handle {handle}"),
+            InputError::UnknownProfile(handle) => format!("no profile has the handle {handle}"),
+            InputError::Malformed(why) => why,
+            InputError::NotASignal(why) => format!("not a signal: {why}"),
+            InputError::NotAState(why) => format!("not a state of this version: {why}"),
+        })
+    }
+}

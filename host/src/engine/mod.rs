@@ -1,0 +1,335 @@
+//! The sandbox: the engine component on wasmtime, in warm instances, within limits.
+//!
+//! Instances are sharded by provider, so that cores work side by side and one provider's calls stay in
+//! order. A trap or an overrun is an error of that call alone: the instance is replaced from its last state
+//! and what came since is repeated. Calls are synchronous and take microseconds; nothing in here waits for
+//! the network or the disk.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use hashbrown::DefaultHashBuilder;
+use wasmtime::Config;
+use wasmtime::component::Linker;
+
+use crate::observation::Observation;
+use crate::signal::{Reading, Signal};
+
+mod bindings;
+mod code;
+mod convert;
+mod error;
+mod instance;
+mod limits;
+mod packing;
+mod profile;
+mod shard;
+mod ticker;
+
+pub use code::CodeCache;
+pub use error::EngineError;
+pub use limits::Limits;
+
+pub(crate) use convert::Evidence;
+pub(crate) use profile::EvidenceSource;
+
+use bindings::exports::runtime_signals::signals::runtime_signals::CommitOutcome;
+use convert::{FromWit, ToWit, nanoseconds};
+use instance::Call;
+use profile::Profile;
+use shard::{Place, Shard, Template};
+
+/// The engine component that this version was built with.
+pub const COMPONENT: &[u8] = include_bytes!(env!("RUNTIME_SIGNALS_ENGINE_WASM"));
+
+thread_local! {
+    /// Where single observations are packed, so that the hot path allocates nothing.
+    static PACKED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Provider types whose profiles are kept.
+const MOST_PROFILES: usize = 1024;
+
+/// How an engine is set up.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// Where compiled code is kept.
+    pub code_cache: CodeCache,
+    /// Bounds of each instance.
+    pub limits: Limits,
+    /// Instances that work side by side; 0 means one for each core.
+    pub shards: usize,
+    /// Latency samples kept for each provider; 0 means 100.
+    pub latency_window: u32,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self { code_cache: CodeCache::User, limits: Limits::default(), shards: 0, latency_window: 0 }
+    }
+}
+
+/// All shards.
+pub(crate) struct Engine {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: DefaultHashBuilder,
+    profiles: RwLock<HashMap<Box<str>, Arc<Profile>>>,
+}
+
+/// What a commit should do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CommitDecision {
+    /// Write this JSON.
+    Write(Vec<u8>),
+    /// Leave what is stored.
+    Superseded,
+}
+
+impl From<CommitOutcome> for CommitDecision {
+    fn from(outcome: CommitOutcome) -> Self {
+        match outcome {
+            CommitOutcome::Write(json) => Self::Write(json),
+            CommitOutcome::Superseded => Self::Superseded,
+        }
+    }
+}
+
+impl Engine {
+    /// Loads a component; instances are made when they are first needed.
+    pub(crate) fn new(component: &[u8], options: &EngineOptions) -> Result<Self, EngineError> {
+        let load = |error: wasmtime::Error| EngineError::Load(format!("{error:#}"));
+        let engine = wasmtime::Engine::new(&config(&options.limits)).map_err(load)?;
+        let component = code::load(&engine, component, &options.code_cache)?;
+        // Nothing is linked: a component that imports anything does not load.
+        let prepared = Linker::new(&engine).instantiate_pre(&component).map_err(load)?;
+        let prepared = bindings::EnginePre::new(prepared).map_err(load)?;
+        ticker::start(&engine).map_err(|error| EngineError::Load(format!("no thread for the epoch: {error}")))?;
+        let limits = options.limits;
+        let template = Arc::new(Template { prepared, limits, latency_window: options.latency_window });
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let shards = if options.shards == 0 { cores() } else { options.shards };
+        Ok(Self {
+            shards: (0..shards).map(|_| Mutex::new(Shard::new(template.clone()))).collect(),
+            hasher: DefaultHashBuilder::default(),
+            profiles: RwLock::default(),
+        })
+    }
+
+    /// The shard and the place of a provider.
+    fn shard(&self, provider: &str) -> (MutexGuard<'_, Shard>, Place) {
+        let hash = self.hasher.hash_one(provider);
+        let mut shard = self.lock(self.index(hash));
+        let place = shard.place(provider, hash);
+        (shard, place)
+    }
+
+    fn index(&self, hash: u64) -> usize {
+        // The low bits choose within the shard's table.
+        usize::try_from(hash >> 32).unwrap_or(0) % self.shards.len()
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "there is at least one shard, and indices are modulo their number")]
+    fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
+        // A panic of another thread leaves a shard as it was between two calls.
+        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How a provider type is read.
+    pub(crate) fn profile(&self, provider_type: &str) -> Result<Arc<Profile>, EngineError> {
+        if let Some(profile) = self.profiles.read().unwrap_or_else(PoisonError::into_inner).get(provider_type) {
+            return Ok(profile.clone());
+        }
+        let described =
+            self.lock(0).call(|Call { store, api, .. }| api.call_describe(store, provider_type))?;
+        let (handle, source) = (described.handle, described.source);
+        let profile = Arc::new(Profile::new(handle, source, described.wants_body, described.headers));
+        let mut profiles = self.profiles.write().unwrap_or_else(PoisonError::into_inner);
+        if profiles.len() < MOST_PROFILES {
+            profiles.insert(provider_type.into(), profile.clone());
+        }
+        Ok(profile)
+    }
+
+    /// Records one observation.
+    pub(crate) fn record(&self, observation: &Observation<'_>, now: SystemTime) -> Result<(), EngineError> {
+        let profile = self.profile(observation.provider_type)?;
+        PACKED.with_borrow_mut(|packed| {
+            packed.clear();
+            packing::pack(observation, &profile, now, packed);
+            let (mut shard, place) = self.shard(observation.provider);
+            shard.record_together(packed, &[place])
+        })
+    }
+
+    /// Records observations, each provider's in order. Tells of each whether it was recorded.
+    pub(crate) fn record_batch(
+        &self,
+        observations: &[Observation<'_>],
+        now: SystemTime,
+    ) -> Result<Vec<Result<(), EngineError>>, EngineError> {
+        let profiles = self.profiles_of(observations)?;
+        let hash = |observation: &Observation<'_>| self.hasher.hash_one(observation.provider);
+        let hashes: Vec<u64> = observations.iter().map(hash).collect();
+        let mut results: Vec<_> = observations.iter().map(|_| Ok(())).collect();
+        for index in 0..self.shards.len() {
+            let mut packed = Vec::new();
+            let mut members = Vec::new();
+            for (((observation, profile), hash), result) in
+                observations.iter().zip(&profiles).zip(&hashes).zip(&mut results)
+            {
+                if self.index(*hash) == index {
+                    packing::pack(observation, profile, now, &mut packed);
+                    members.push((observation.provider, *hash, result));
+                }
+            }
+            if members.is_empty() {
+                continue;
+            }
+            let mut shard = self.lock(index);
+            let places: Vec<_> = members.iter().map(|(name, hash, _)| shard.place(name, *hash)).collect();
+            let outcomes = shard.record(&mut packed, &places);
+            members.into_iter().zip(outcomes).for_each(|((_, _, result), outcome)| *result = outcome);
+        }
+        Ok(results)
+    }
+
+    /// The profile of each observation; runs of one type are looked up once.
+    fn profiles_of(&self, observations: &[Observation<'_>]) -> Result<Vec<Arc<Profile>>, EngineError> {
+        let mut latest: Option<(&str, Arc<Profile>)> = None;
+        let profiles = observations.iter().map(|observation| {
+            let profile = match latest.take() {
+                Some((name, profile)) if name == observation.provider_type => profile,
+                _ => self.profile(observation.provider_type)?,
+            };
+            latest = Some((observation.provider_type, profile.clone()));
+            Ok(profile)
+        });
+        profiles.collect()
+    }
+
+    /// Reads a response without recording it.
+    pub(crate) fn parse(&self, observation: &Observation<'_>, now: SystemTime) -> Result<Reading, EngineError> {
+        let profile = self.profile(observation.provider_type)?;
+        let mut packed = Vec::new();
+        packing::pack(observation, &profile, now, &mut packed);
+        let reading = self.lock(0).call(|Call { store, api, .. }| api.call_parse(store, &packed))??;
+        Ok(reading.from_wit())
+    }
+
+    /// The signal of a provider at `now`.
+    pub(crate) fn collect(
+        &self,
+        provider: &str,
+        evidence: &Evidence,
+        now: SystemTime,
+    ) -> Result<Signal, EngineError> {
+        let (mut shard, place) = self.shard(provider);
+        let wit = evidence.to_wit();
+        let call = |Call { store, api, providers }: Call<'_>, handle| {
+            api.store().call_collect(store, providers, handle, &wit, now.to_wit())
+        };
+        let signal = match evidence {
+            Evidence::None => shard.ask(place, call)?,
+            Evidence::Probe(_) | Evidence::Quota(_) => shard.change(place, call)?,
+        };
+        Ok(signal.from_wit())
+    }
+
+    /// Is anything known about a provider?
+    pub(crate) fn has_evidence(&self, provider: &str) -> Result<bool, EngineError> {
+        let (mut shard, place) = self.shard(provider);
+        shard.ask(place, |Call { store, api, providers }, handle| {
+            api.store().call_has_evidence(store, providers, handle)
+        })
+    }
+
+    /// Takes in the evidence of a stored signal.
+    pub(crate) fn adopt(&self, provider: &str, stored: &[u8]) -> Result<(), EngineError> {
+        let (mut shard, place) = self.shard(provider);
+        shard.change(place, |Call { store, api, providers }, handle| {
+            api.store().call_adopt(store, providers, handle, stored)
+        })
+    }
+
+    /// What to write of a provider where `stored` is on disk.
+    pub(crate) fn settle(
+        &self,
+        provider: &str,
+        stored: Option<&[u8]>,
+        now: SystemTime,
+        ahead: Duration,
+    ) -> Result<CommitDecision, EngineError> {
+        let (mut shard, place) = self.shard(provider);
+        let outcome = shard.change(place, |Call { store, api, providers }, handle| {
+            api.store().call_settle(store, providers, handle, stored, now.to_wit(), nanoseconds(ahead))
+        })?;
+        Ok(outcome.into())
+    }
+
+    /// What to write where `stored` is on disk and `fresh`, the JSON of a signal, is to be committed.
+    pub(crate) fn commit(
+        &self,
+        provider: &str,
+        stored: Option<&[u8]>,
+        fresh: &[u8],
+        now: SystemTime,
+        ahead: Duration,
+    ) -> Result<CommitDecision, EngineError> {
+        let (now, ahead) = (now.to_wit(), nanoseconds(ahead));
+        let outcome = self.stateless(provider, |Call { store, api, .. }| {
+            api.call_commit(store, provider, stored, fresh, now, ahead)
+        })??;
+        Ok(outcome.into())
+    }
+
+    /// The JSON of a signal.
+    pub(crate) fn encode(&self, signal: &Signal) -> Result<Vec<u8>, EngineError> {
+        let wit = signal.to_wit();
+        self.stateless(&signal.provider, |Call { store, api, .. }| api.call_encode(store, &wit))
+    }
+
+    /// Reads the JSON of a signal.
+    pub(crate) fn decode(&self, provider: &str, json: &[u8]) -> Result<Signal, EngineError> {
+        let signal =
+            self.stateless(provider, |Call { store, api, .. }| api.call_decode(store, provider, json))??;
+        Ok(signal.from_wit())
+    }
+
+    /// Makes a call that needs no provider, in the shard that would have it.
+    fn stateless<T>(
+        &self,
+        provider: &str,
+        call: impl FnOnce(Call<'_>) -> instance::Answer<T>,
+    ) -> Result<T, EngineError> {
+        self.lock(self.index(self.hasher.hash_one(provider))).call(call)
+    }
+
+    /// Forgets refusals and limits of a provider, or of one of its models.
+    pub(crate) fn clear(&self, provider: &str, model: Option<&str>) -> Result<(), EngineError> {
+        let (mut shard, place) = self.shard(provider);
+        shard.change(place, |Call { store, api, providers }, handle| {
+            api.store().call_clear(store, providers, handle, model)
+        })
+    }
+
+    /// The names of all providers that anything was asked or told about.
+    pub(crate) fn providers(&self) -> Vec<String> {
+        let shards = 0..self.shards.len();
+        shards.flat_map(|index| self.lock(index).names().map(Into::into).collect::<Vec<_>>()).collect()
+    }
+}
+
+/// Settings of the compiler and the runtime. All calls are synchronous.
+fn config(limits: &Limits) -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.stack_bytes)
+        .wasm_component_model(true)
+        .memory_init_cow(true);
+    config
+}

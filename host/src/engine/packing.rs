@@ -1,0 +1,94 @@
+//! Packed observations: the layout stands in `wit/runtime-signals.wit`.
+
+use std::time::SystemTime;
+
+use super::convert::nanoseconds;
+use super::profile::{Profile, push_frame};
+use crate::observation::Observation;
+use crate::redact::redact;
+use crate::time::to_unix;
+
+/// Length of an observation without frames and body, in bytes.
+const HEADER_BYTES: usize = 64;
+/// Longest body excerpt, in bytes.
+const BODY_BYTES: usize = 64 << 10;
+/// Where the provider's handle stands.
+const PROVIDER: std::ops::Range<usize> = 4..8;
+const ERROR: u8 = 0;
+const ACCOUNT: u8 = 1;
+const MODEL: u8 = 2;
+
+/// Appends an observation, for a provider whose handle [`set_provider`] puts in.
+pub(crate) fn pack(observation: &Observation<'_>, profile: &Profile, now: SystemTime, to: &mut Vec<u8>) {
+    let start = to.len();
+    to.resize(start + HEADER_BYTES, 0);
+    if let Some(error) = observation.error {
+        push_frame(to, ERROR, &[], redact(error).as_bytes());
+    }
+    for (id, name) in [(ACCOUNT, observation.account), (MODEL, observation.model)] {
+        name.into_iter().for_each(|name| push_frame(to, id, &[], name.as_bytes()));
+    }
+    profile.frame(observation.headers, to);
+    let frames = to.len() - start - HEADER_BYTES;
+    let body = observation.body.filter(|_| profile.wants_body).unwrap_or_default();
+    let body = body.get(..BODY_BYTES).unwrap_or(body);
+    to.extend_from_slice(body);
+
+    let received_at = observation.received_at.unwrap_or(now);
+    let sent_at = received_at.checked_sub(observation.latency).unwrap_or(SystemTime::UNIX_EPOCH);
+    let length = to.len() - start;
+    let Some(fixed) = to.get_mut(start..).and_then(|tail| tail.first_chunk_mut::<HEADER_BYTES>()) else {
+        return;
+    };
+    let mut fields = Fields { fixed, at: 0 };
+    // All lengths are below the bounds of headers and body.
+    let u32_of = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    fields.put(u32_of(length).to_le_bytes());
+    fields.put(0u32.to_le_bytes());
+    fields.put(profile.handle.to_le_bytes());
+    fields.put(observation.status.unwrap_or(0).to_le_bytes());
+    fields.put(u32_of(body.len()).to_le_bytes());
+    fields.put_time(received_at);
+    fields.put(u32::from(observation.ttfb.is_some()).to_le_bytes());
+    fields.put_time(sent_at);
+    fields.put(u32_of(frames).to_le_bytes());
+    fields.put(nanoseconds(observation.latency).to_le_bytes());
+    fields.put(observation.ttfb.map_or(0, nanoseconds).to_le_bytes());
+}
+
+/// The fixed part, filled from front to back.
+struct Fields<'a> {
+    fixed: &'a mut [u8; HEADER_BYTES],
+    at: usize,
+}
+
+impl Fields<'_> {
+    fn put<const LENGTH: usize>(&mut self, bytes: [u8; LENGTH]) {
+        let place = self.fixed.get_mut(self.at..self.at + LENGTH);
+        place.into_iter().for_each(|place| place.copy_from_slice(&bytes));
+        self.at += LENGTH;
+    }
+
+    fn put_time(&mut self, time: SystemTime) {
+        let (seconds, nanoseconds) = to_unix(time);
+        self.put(seconds.to_le_bytes());
+        self.put(nanoseconds.to_le_bytes());
+    }
+}
+
+/// Puts the provider's handle into the first observation of `packed`.
+pub(crate) fn set_provider(packed: &mut [u8], handle: u32) {
+    let place = packed.get_mut(PROVIDER);
+    place.into_iter().for_each(|place| place.copy_from_slice(&handle.to_le_bytes()));
+}
+
+/// The observations in `packed`, one by one.
+pub(crate) fn split(packed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = packed;
+    std::iter::from_fn(move || {
+        let length = usize::try_from(u32::from_le_bytes(*rest.first_chunk()?)).ok()?;
+        let (first, tail) = rest.split_at_checked(length)?;
+        rest = tail;
+        Some(first)
+    })
+}

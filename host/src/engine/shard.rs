@@ -1,0 +1,246 @@
+//! One shard: an instance, and all that is needed to replace it.
+//!
+//! For each provider the shard keeps the last exported state and the observations that came since. After a
+//! trap or an overrun the instance is dropped, never used again; the next call makes a new one, and each
+//! provider's state and observations are put into it when it is next asked for. Only the call that failed
+//! took no effect.
+
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use super::bindings::EnginePre;
+use super::instance::{Answer, Call, InputError, Instance};
+use super::limits::{Limits, Usage};
+use super::{EngineError, packing};
+
+/// Bytes of observations after which a provider's state is exported again.
+const JOURNAL_BYTES: usize = 8 << 10;
+
+/// An instance and its providers.
+pub(super) struct Shard {
+    template: Arc<Template>,
+    instance: Option<Instance>,
+    /// Counts instances: a provider's handle belongs to one of them.
+    generation: u64,
+    providers: Vec<Provider>,
+    by_name: HashTable<usize>,
+}
+
+/// What instances are made of.
+pub(super) struct Template {
+    pub(super) prepared: EnginePre<Usage>,
+    pub(super) limits: Limits,
+    pub(super) latency_window: u32,
+}
+
+/// What is known of a provider outside of the instance.
+struct Provider {
+    name: Box<str>,
+    hash: u64,
+    /// Its handle, and the generation that gave it out.
+    handle: Option<(u64, u32)>,
+    state: Vec<u8>,
+    /// Packed observations since `state` was exported.
+    journal: Vec<u8>,
+}
+
+/// The place of a provider within its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(usize);
+
+impl Shard {
+    pub(super) const fn new(template: Arc<Template>) -> Self {
+        Self { template, instance: None, generation: 0, providers: Vec::new(), by_name: HashTable::new() }
+    }
+
+    /// The place of a provider, made if there is none.
+    pub(super) fn place(&mut self, name: &str, hash: u64) -> Place {
+        let Self { providers, by_name, .. } = self;
+        let same = |index: &usize| providers.get(*index).is_some_and(|provider| *provider.name == *name);
+        if let Some(index) = by_name.find(hash, same) {
+            return Place(*index);
+        }
+        let index = providers.len();
+        let (state, journal) = (Vec::new(), Vec::new());
+        providers.push(Provider { name: name.into(), hash, handle: None, state, journal });
+        by_name.insert_unique(hash, index, |index| providers.get(*index).map_or(0, |other| other.hash));
+        Place(index)
+    }
+
+    /// The names of all providers.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.providers.iter().map(|provider| &*provider.name)
+    }
+
+    /// Makes a call. If it fails, the instance is dropped.
+    pub(super) fn call<T>(&mut self, call: impl FnOnce(Call<'_>) -> Answer<T>) -> Result<T, EngineError> {
+        let instance = match &mut self.instance {
+            Some(instance) => instance,
+            vacant => {
+                let Template { prepared, limits, latency_window } = &*self.template;
+                self.generation += 1;
+                vacant.insert(Instance::new(prepared, *limits, *latency_window)?)
+            }
+        };
+        instance.call(call).inspect_err(|error| {
+            tracing::warn!(%error, "the engine instance is replaced");
+            self.instance = None;
+        })
+    }
+
+    /// Makes a call about a provider that changes nothing. The guest knows the provider by the handle.
+    pub(super) fn ask<T>(
+        &mut self,
+        place: Place,
+        call: impl FnOnce(Call<'_>, u32) -> Answer<Result<T, InputError>>,
+    ) -> Result<T, EngineError> {
+        let handle = self.handle(place)?;
+        Ok(self.call(|context| call(context, handle))??)
+    }
+
+    /// Makes a call that may change a provider otherwise than by observations, and keeps what it changed.
+    pub(super) fn change<T>(
+        &mut self,
+        place: Place,
+        call: impl FnOnce(Call<'_>, u32) -> Answer<Result<T, InputError>>,
+    ) -> Result<T, EngineError> {
+        let answer = self.ask(place, call)?;
+        self.checkpoint(place);
+        Ok(answer)
+    }
+
+    /// Records packed observations, in order: `places` names the provider of each. Tells of each whether it
+    /// was recorded.
+    ///
+    /// They go in by one call. If that fails, each is tried alone, so that only the one at fault is lost.
+    pub(super) fn record(&mut self, packed: &mut [u8], places: &[Place]) -> Vec<Result<(), EngineError>> {
+        if self.record_together(packed, places).is_ok() {
+            return places.iter().map(|_| Ok(())).collect();
+        }
+        let observations: Vec<_> = packing::split(packed).map(<[u8]>::to_vec).collect();
+        let alone = |(mut one, place): (Vec<u8>, &Place)| {
+            self.record_together(&mut one, std::slice::from_ref(place))
+        };
+        observations.into_iter().zip(places).map(alone).collect()
+    }
+
+    /// Records packed observations: all of them or none.
+    pub(super) fn record_together(
+        &mut self,
+        packed: &mut [u8],
+        places: &[Place],
+    ) -> Result<(), EngineError> {
+        let mut at = 0;
+        for place in places {
+            let handle = self.handle(*place)?;
+            let rest = packed.get_mut(at..).unwrap_or_default();
+            packing::set_provider(rest, handle);
+            at += packing::split(rest).next().map_or(0, <[u8]>::len);
+        }
+        // A provider that was put back may have replaced the instance, and with it the handles.
+        let current = |place: &Place| self.handle_now(*place).is_some();
+        if !places.iter().all(current) {
+            return Err(EngineError::Trapped("while an earlier state was put back".into()));
+        }
+        self.call(|Call { store, api, providers }| api.store().call_record(store, providers, packed))??;
+        for (observation, place) in packing::split(packed).zip(places) {
+            if let Some(provider) = self.providers.get_mut(place.0) {
+                provider.journal.extend_from_slice(observation);
+                if provider.journal.len() > JOURNAL_BYTES {
+                    self.checkpoint(*place);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_now(&self, place: Place) -> Option<u32> {
+        let current = |(generation, _): &(u64, u32)| *generation == self.generation && self.instance.is_some();
+        self.providers.get(place.0)?.handle.filter(current).map(|(_, handle)| handle)
+    }
+
+    /// The provider's handle in the present instance, which learns what it does not know yet.
+    fn handle(&mut self, place: Place) -> Result<u32, EngineError> {
+        if let Some(handle) = self.handle_now(place) {
+            return Ok(handle);
+        }
+        let Some(provider) = self.providers.get_mut(place.0) else {
+            return Err(EngineError::Refused("no such provider".into()));
+        };
+        let name = provider.name.clone();
+        let state = std::mem::take(&mut provider.state);
+        let mut journal = std::mem::take(&mut provider.journal);
+        let mut handle = self.restore(&name, &state, &mut journal);
+        if let Err(error) = &handle {
+            tracing::error!(provider = %name, %error, "the state cannot be put back as a whole");
+            (handle, journal) = self.salvage(&name, &state, &journal);
+        }
+        if let Some(provider) = self.providers.get_mut(place.0) {
+            provider.state = state;
+            provider.journal = journal;
+            provider.handle = handle.as_ref().ok().map(|handle| (self.generation, *handle));
+        }
+        handle
+    }
+
+    /// Puts a provider's state and what came since into the present instance.
+    fn restore(&mut self, name: &str, state: &[u8], journal: &mut [u8]) -> Result<u32, EngineError> {
+        let handle = self.call(|Call { store, api, providers }| {
+            api.store().call_add_provider(store, providers, name)
+        })?;
+        if !state.is_empty() {
+            self.call(|Call { store, api, providers }| {
+                api.store().call_import_provider(store, providers, handle, state)
+            })??;
+        }
+        let mut at = 0;
+        while let Some(rest) = journal.get_mut(at..).filter(|rest| !rest.is_empty()) {
+            packing::set_provider(rest, handle);
+            at += packing::split(rest).next().map_or(rest.len(), <[u8]>::len);
+        }
+        if !journal.is_empty() {
+            self.call(|Call { store, api, providers }| api.store().call_record(store, providers, journal))??;
+        }
+        Ok(handle)
+    }
+
+    /// Puts back what can be: the state if it goes in, and each observation that does.
+    fn salvage(
+        &mut self,
+        name: &str,
+        state: &[u8],
+        journal: &[u8],
+    ) -> (Result<u32, EngineError>, Vec<u8>) {
+        let state = if self.restore(name, state, &mut []).is_ok() { state } else { &[] };
+        let mut kept = Vec::new();
+        for observation in packing::split(journal) {
+            let mut longer = [&*kept, observation].concat();
+            if self.restore(name, state, &mut longer).is_ok() {
+                kept = longer;
+            }
+        }
+        (self.restore(name, state, &mut kept), kept)
+    }
+
+    /// Keeps a provider's present state outside of the instance.
+    ///
+    /// Where that fails, the observations are kept instead, as many as fit.
+    fn checkpoint(&mut self, place: Place) {
+        let Some(handle) = self.handle_now(place) else { return };
+        let state = self.call(|Call { store, api, providers }| {
+            api.store().call_export_provider(store, providers, handle)
+        });
+        let Some(provider) = self.providers.get_mut(place.0) else { return };
+        if let Ok(Ok(state)) = state {
+            provider.state = state;
+            provider.journal.clear();
+        } else {
+            tracing::error!(provider = %provider.name, "the state cannot be exported");
+            while provider.journal.len() > JOURNAL_BYTES {
+                let oldest = packing::split(&provider.journal).next().map_or(usize::MAX, <[u8]>::len);
+                provider.journal.drain(..oldest.min(provider.journal.len()));
+            }
+        }
+    }
+}

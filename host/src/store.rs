@@ -1,0 +1,250 @@
+//! The store: what is known in memory about all providers, and where more evidence comes from.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::clock::{Clock, SystemClock};
+use crate::engine::{COMPONENT, CommitDecision, Engine, EngineOptions, Evidence, EvidenceSource};
+use crate::error::Error;
+use crate::observation::{Headers, Observation};
+use crate::probe::{HttpProbe, Probe};
+use crate::quota::{QuotaHarness, QuotaPaths, QuotaSources};
+use crate::signal::{Reading, Signal};
+
+/// What a collect is to look at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CollectInput {
+    /// The provider type: selects where evidence comes from.
+    pub provider_type: String,
+    /// Where the provider is reached, for types that are probed; else it may be empty.
+    pub base_url: String,
+}
+
+/// What is known in memory about all providers. Cheap to clone; safe to use from many threads.
+///
+/// ```
+/// use std::time::Duration;
+/// use runtime_signals::{ModelStatus, Store};
+///
+/// let store = Store::new()?;
+/// let headers = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "20s")];
+/// store.record_response("openai", &headers, Duration::from_millis(840), "openai")?;
+///
+/// let signal = store.recorded("openai")?;
+/// assert_eq!(signal.status, ModelStatus::Exhausted);
+/// assert!(signal.quota_reset_at.is_some());
+/// # Ok::<(), runtime_signals::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    probe: Arc<dyn Probe>,
+    quota: Arc<dyn QuotaHarness>,
+}
+
+/// How a store is set up. Each part can be replaced.
+#[derive(Clone, Default)]
+pub struct StoreOptions {
+    /// The sandbox.
+    pub engine: EngineOptions,
+    /// The component; `None` for the built-in one.
+    pub component: Option<Vec<u8>>,
+    /// The clock; `None` for the system's.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// The liveness check; `None` for HTTP.
+    pub probe: Option<Arc<dyn Probe>>,
+    /// The source of quota facts; `None` for the user's own files.
+    pub quota: Option<Arc<dyn QuotaHarness>>,
+}
+
+impl Store {
+    /// A store with the built-in engine, the system's clock, HTTP probes and the user's quota files.
+    ///
+    /// # Errors
+    /// The engine cannot be loaded, or there is no TLS for probes.
+    pub fn new() -> Result<Self, Error> {
+        Self::with_options(StoreOptions::default())
+    }
+
+    /// A store of the given parts.
+    ///
+    /// # Errors
+    /// The engine cannot be loaded, or there is no TLS for probes.
+    pub fn with_options(options: StoreOptions) -> Result<Self, Error> {
+        let StoreOptions { engine, component, clock, probe, quota } = options;
+        let probe = match probe {
+            Some(probe) => probe,
+            None => Arc::new(HttpProbe::new(crate::probe::DEFAULT_TIMEOUT)?),
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                engine: Engine::new(component.as_deref().unwrap_or(COMPONENT), &engine)?,
+                clock: clock.unwrap_or_else(|| Arc::new(SystemClock)),
+                probe,
+                quota: quota.unwrap_or_else(|| Arc::new(QuotaSources::new(QuotaPaths::from_env()))),
+            }),
+        })
+    }
+
+    /// The time by the store's clock.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.inner.clock.now()
+    }
+
+    /// Records a response of which only the headers and the latency are known.
+    ///
+    /// An empty provider name is a no-op.
+    ///
+    /// # Errors
+    /// The engine failed; nothing was recorded.
+    pub fn record_response(
+        &self,
+        provider: &str,
+        headers: &dyn Headers,
+        latency: Duration,
+        provider_type: &str,
+    ) -> Result<(), Error> {
+        self.record(&Observation::new(provider, provider_type, headers, latency))
+    }
+
+    /// Records a finished call. An empty provider name is a no-op.
+    ///
+    /// # Errors
+    /// The engine failed; nothing was recorded.
+    pub fn record(&self, observation: &Observation<'_>) -> Result<(), Error> {
+        if observation.provider.is_empty() {
+            return Ok(());
+        }
+        Ok(self.inner.engine.record(observation, self.now())?)
+    }
+
+    /// Records finished calls by few crossings into the sandbox. Tells of each whether it was recorded; what
+    /// belongs to one provider is recorded in order.
+    ///
+    /// # Errors
+    /// The engine failed before anything was recorded.
+    pub fn record_batch(&self, observations: &[Observation<'_>]) -> Result<Vec<Result<(), Error>>, Error> {
+        let outcomes = self.inner.engine.record_batch(observations, self.now())?;
+        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect())
+    }
+
+    /// What a response says about limits. Nothing is recorded.
+    ///
+    /// # Errors
+    /// The engine failed.
+    pub fn parse(&self, response: &Observation<'_>) -> Result<Reading, Error> {
+        Ok(self.inner.engine.parse(response, self.now())?)
+    }
+
+    /// The signal of what was recorded, as of now. No live check is made.
+    ///
+    /// # Errors
+    /// The engine failed.
+    pub fn recorded(&self, provider: &str) -> Result<Signal, Error> {
+        Ok(self.inner.engine.collect(provider, &Evidence::None, self.now())?)
+    }
+
+    /// The signal as of now, with a live check where the provider type asks for one: local servers are
+    /// probed, subscriptions looked up in the quota harness, for all others the last reading serves.
+    ///
+    /// # Errors
+    /// The engine failed. A provider that cannot be reached is no error: its signal says so.
+    pub async fn collect(&self, provider: &str, input: &CollectInput) -> Result<Signal, Error> {
+        self.collect_with(provider, input, false).await
+    }
+
+    /// As [`collect`](Self::collect); with a live look at the quota.
+    pub(crate) async fn refresh(&self, provider: &str, input: &CollectInput) -> Result<Signal, Error> {
+        self.collect_with(provider, input, true).await
+    }
+
+    async fn collect_with(&self, provider: &str, input: &CollectInput, live: bool) -> Result<Signal, Error> {
+        let Inner { engine, probe, quota, .. } = &*self.inner;
+        let evidence = match engine.profile(&input.provider_type)?.source {
+            EvidenceSource::Recorded => Evidence::None,
+            EvidenceSource::Probe => Evidence::Probe(probe.check_alive(&input.base_url).await),
+            EvidenceSource::Quota if live => {
+                Evidence::Quota(quota.refresh_quota(&input.provider_type, self.now()).await)
+            }
+            EvidenceSource::Quota => Evidence::Quota(quota.quota_status(&input.provider_type, self.now())),
+        };
+        Ok(engine.collect(provider, &evidence, self.now())?)
+    }
+
+    /// Is anything known in memory about a provider?
+    ///
+    /// # Errors
+    /// The engine failed.
+    pub fn has_evidence(&self, provider: &str) -> Result<bool, Error> {
+        Ok(self.inner.engine.has_evidence(provider)?)
+    }
+
+    /// Takes the evidence of a stored signal into memory, to be judged when it is collected.
+    ///
+    /// # Errors
+    /// The bytes are no signal of this provider, or the engine failed.
+    pub fn adopt(&self, provider: &str, stored: &[u8]) -> Result<(), Error> {
+        Ok(self.inner.engine.adopt(provider, stored)?)
+    }
+
+    /// Forgets refusals and limits of a provider, or of one of its models.
+    ///
+    /// # Errors
+    /// The engine failed.
+    pub fn clear(&self, provider: &str, model: Option<&str>) -> Result<(), Error> {
+        Ok(self.inner.engine.clear(provider, model)?)
+    }
+
+    /// The names of all providers that anything was recorded of, sorted.
+    #[must_use]
+    pub fn providers(&self) -> Vec<String> {
+        let mut names = self.inner.engine.providers();
+        names.sort_unstable();
+        names
+    }
+
+    /// The JSON of a signal, as it stands in the cache.
+    ///
+    /// # Errors
+    /// The engine failed.
+    pub fn encode(&self, signal: &Signal) -> Result<Vec<u8>, Error> {
+        Ok(self.inner.engine.encode(signal)?)
+    }
+
+    /// Reads the JSON of a signal of `provider`.
+    ///
+    /// # Errors
+    /// The bytes are no signal of this provider, or the engine failed.
+    pub fn decode(&self, provider: &str, json: &[u8]) -> Result<Signal, Error> {
+        Ok(self.inner.engine.decode(provider, json)?)
+    }
+
+    /// What to write of a provider's present state where `stored` is on disk.
+    pub(crate) fn settle(
+        &self,
+        provider: &str,
+        stored: Option<&[u8]>,
+        now: SystemTime,
+        ahead: Duration,
+    ) -> Result<CommitDecision, Error> {
+        Ok(self.inner.engine.settle(provider, stored, now, ahead)?)
+    }
+
+    /// What to write where `stored` is on disk and `fresh` is to be committed.
+    pub(crate) fn commit(
+        &self,
+        provider: &str,
+        stored: Option<&[u8]>,
+        fresh: &[u8],
+        now: SystemTime,
+        ahead: Duration,
+    ) -> Result<CommitDecision, Error> {
+        Ok(self.inner.engine.commit(provider, stored, fresh, now, ahead)?)
+    }
+}

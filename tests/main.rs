@@ -1,0 +1,7 @@
+//! End-to-end and conformance tests: one file a theme.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod cache;
+mod probe;
+mod quota;
+mod sandbox;
