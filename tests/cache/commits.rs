@@ -1,10 +1,16 @@
 //! Commits: none that succeeded is lost, and a killed or stopped writer takes nothing with it.
 
+use std::sync::mpsc::channel;
 use std::time::Instant;
 
-use runtime_signals::cache::{CacheError, Committed, Decision, Durability, LOCK_TIMEOUT, cache_source};
+use runtime_signals::cache::{
+    CacheError, CacheOptions, Committed, Decision, Durability, LOCK_TIMEOUT, cache_source,
+};
 
-use super::support::{LONG, Root, cache_error, newest, patient_but_for_locks, record, source, stored, write};
+use super::support::{
+    LONG, Root, WatchedClock, cache_error, newest, patient, patient_but_for_locks, record, source, stored,
+    write,
+};
 
 #[test]
 fn of_writes_from_two_threads_in_two_processes_each_none_that_succeeded_is_lost() {
@@ -35,7 +41,8 @@ fn an_older_version_never_replaces_a_newer_one_of_another_process() {
 #[test]
 fn a_writer_killed_between_its_lock_and_its_write_leaves_the_old_version_and_blocks_no_one() {
     let root = Root::new();
-    let cache = root.cache();
+    // By this clock the lock it leaves does not grow old.
+    let cache = root.cache_with(CacheOptions { clock: WatchedClock::new(-3600), ..patient() });
     write(&cache, &source(), 1).unwrap();
     let mut writer = root.child().start();
     assert_eq!(writer.ask("hold studio 2"), "held");
@@ -89,6 +96,28 @@ fn a_slow_decision_holds_up_no_other_process() {
     });
     assert_eq!(slow.unwrap(), Committed::Kept);
     assert_eq!(stored(&cache, &source()), Some(5));
+}
+
+#[test]
+fn a_thread_stuck_in_its_decision_holds_up_no_other_thread() {
+    let root = Root::new();
+    let cache = root.cache_with(patient_but_for_locks());
+    let (go_on, told) = channel::<()>();
+    let (sender, stuck) = channel();
+    std::thread::scope(|scope| {
+        let slow = scope.spawn(|| {
+            cache.commit(&source(), Durability::Visible, move |stored| {
+                sender.send(()).unwrap();
+                told.recv().unwrap_or_default();
+                newest(1)(stored)
+            })
+        });
+        stuck.recv_timeout(LONG).unwrap();
+        assert_eq!(write(&cache, &source(), 2).unwrap(), Committed::Written);
+        drop(go_on);
+        assert_eq!(slow.join().unwrap().unwrap(), Committed::Kept);
+    });
+    assert_eq!(stored(&cache, &source()), Some(2));
 }
 
 #[test]

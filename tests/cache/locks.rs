@@ -10,30 +10,34 @@ use super::support::{
     stored, write,
 };
 
+/// By a clock so far behind, no lock grows old while a test runs, however slow the machine is.
+const STAYS_YOUNG: i64 = -3600;
+
 fn lock_of(pid: u32, started: SystemTime) -> String {
     format!(r#"{{"pid":{pid},"started_at":"{}"}}"#, rfc3339(started))
 }
 
-/// Writes beside such a lock, with time to wait that no one should need.
-fn written_at_once_beside(lock: &str) {
+/// Writes beside such a lock, by a clock so many seconds ahead and with time to wait that no one should need.
+fn written_at_once_beside(lock: &str, ahead: i64) {
     let root = Root::new();
+    let cache = root.cache_with(CacheOptions { clock: WatchedClock::new(ahead), ..patient() });
     let path = root.plant("studio.lock", lock);
     let began = Instant::now();
-    assert_eq!(write(&root.cache(), &source(), 1).unwrap(), Committed::Written);
+    assert_eq!(write(&cache, &source(), 1).unwrap(), Committed::Written);
     assert!(began.elapsed() < LONG / 2, "{lock}");
     assert!(!path.exists());
 }
 
 #[test]
 fn a_dead_owners_lock_is_replaced_at_once() {
-    written_at_once_beside(&lock_of(dead_pid(), SystemTime::now()));
+    written_at_once_beside(&lock_of(dead_pid(), SystemTime::now()), STAYS_YOUNG);
 }
 
 #[test]
 fn an_old_lock_whose_process_number_is_used_again_is_replaced_at_once() {
     let root = Root::new();
     let stranger = root.child().start();
-    written_at_once_beside(&lock_of(stranger.id(), SystemTime::now() - Duration::from_millis(2_100)));
+    written_at_once_beside(&lock_of(stranger.id(), SystemTime::now() - Duration::from_millis(2_100)), 0);
 }
 
 #[test]
@@ -45,10 +49,13 @@ fn a_young_lock_of_ours_whose_process_number_is_used_again_is_replaced_at_once()
     let stranger = root.child().start();
     let now = rfc3339(SystemTime::now());
     let started_with_the_machine = 1;
-    written_at_once_beside(&format!(
-        r#"{{"pid":{},"started_at":"{now}","nonce":"n","start":{started_with_the_machine}}}"#,
-        stranger.id()
-    ));
+    written_at_once_beside(
+        &format!(
+            r#"{{"pid":{},"started_at":"{now}","nonce":"n","start":{started_with_the_machine}}}"#,
+            stranger.id()
+        ),
+        STAYS_YOUNG,
+    );
 }
 
 #[test]
@@ -86,8 +93,7 @@ fn a_live_owners_lock_is_waited_for_then_an_error_names_the_owner_and_the_lock_s
 #[test]
 fn a_lock_that_its_owner_fills_after_making_it_is_waited_for_and_never_taken() {
     let root = Root::new();
-    // By a clock that is behind, the lock stays young however slow the machine is.
-    let cache = root.cache_with(CacheOptions { clock: WatchedClock::new(-3600), ..patient() });
+    let cache = root.cache_with(CacheOptions { clock: WatchedClock::new(STAYS_YOUNG), ..patient() });
     write(&cache, &source(), 1).unwrap();
     let mut owner = root.child().start();
     assert_eq!(owner.ask("foreign lock studio"), "done");

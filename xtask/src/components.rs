@@ -16,12 +16,12 @@ use crate::workspace::{Workspace, cargo, run};
 
 /// A component of this workspace.
 pub(crate) struct Component {
+    /// The finished file is `<name>.wasm`.
+    pub(crate) name: &'static str,
     /// The guest crate. It is left out where crates are built for the host.
     pub(crate) package: &'static str,
-    /// File stem of the core module that cargo makes of it.
-    artifact: &'static str,
-    /// The world in `wit/` that it targets; the component is `<world>.wasm`.
-    pub(crate) world: &'static str,
+    /// Its features.
+    features: &'static [&'static str],
     /// Largest size that is accepted, in bytes. Loading time and memory grow with it.
     max_bytes: usize,
 }
@@ -29,17 +29,25 @@ pub(crate) struct Component {
 impl Component {
     /// Name of the finished file.
     pub(crate) fn file_name(&self) -> String {
-        format!("{}.wasm", self.world)
+        format!("{}.wasm", self.name)
     }
 }
 
+const MAX_BYTES: usize = 128 * 1024;
+
 /// All components.
-pub(crate) const COMPONENTS: &[Component] = &[Component {
-    package: "runtime-signals-engine",
-    artifact: "runtime_signals_engine",
-    world: "engine",
-    max_bytes: 128 * 1024,
-}];
+pub(crate) const COMPONENTS: &[Component] = &[
+    Component { name: "engine", package: "runtime-signals-engine", features: &[], max_bytes: MAX_BYTES },
+    // The engine with faults on demand, for tests of the host.
+    Component {
+        name: "engine-faults",
+        package: "runtime-signals-engine",
+        features: &["faults"],
+        max_bytes: MAX_BYTES,
+    },
+    // Another shape of the hot call, for benchmarks.
+    Component { name: "pairs", package: "runtime-signals-pairs", features: &[], max_bytes: MAX_BYTES },
+];
 
 /// The cargo profile of guest crates.
 const PROFILE: &str = "component";
@@ -47,17 +55,10 @@ const PROFILE: &str = "component";
 /// Builds all components into `<target>/components`.
 pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
     let toolchain = toolchain::select(workspace)?;
-    build_modules(workspace, &toolchain)?;
     let folder = workspace.components();
     fs::create_dir_all(&folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     for component in COMPONENTS {
-        let module = workspace
-            .guest_target()
-            .join(TARGET)
-            .join(PROFILE)
-            .join(component.artifact)
-            .with_extension("wasm");
-        let bytes = encode(&module)?;
+        let bytes = encode(&build_module(workspace, &toolchain, component)?)?;
         check_size(component, bytes.len())?;
         let file = folder.join(component.file_name());
         let note = if write_if_changed(&file, &bytes)? { "" } else { ", unchanged" };
@@ -66,20 +67,22 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn build_modules(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> {
+/// Builds a core module; its path stays good until the next one of the same package is built.
+fn build_module(workspace: &Workspace, toolchain: &Toolchain, component: &Component) -> Result<PathBuf> {
     let mut build = cargo();
     build
         .current_dir(&workspace.root)
-        .args(["build", "--target", TARGET, "--profile", PROFILE, "--target-dir"])
+        .args(["build", "--target", TARGET, "--profile", PROFILE, "--package", component.package])
+        .arg(format!("--features={}", component.features.join(",")))
+        .arg("--target-dir")
         .arg(workspace.guest_target());
-    for component in COMPONENTS {
-        build.args(["--package", component.package]);
-    }
     toolchain.configure(&mut build);
     // This variable comes first of all sources of flags, so nobody's own flags reach a component.
     build.env("CARGO_ENCODED_RUSTFLAGS", rustflags(&path_names(workspace, toolchain)?)?);
     build.env("CARGO_INCREMENTAL", "0");
-    run(&mut build)
+    run(&mut build)?;
+    let module = workspace.guest_target().join(TARGET).join(PROFILE);
+    Ok(module.join(component.package.replace('-', "_")).with_extension("wasm"))
 }
 
 /// Names for the paths that differ from machine to machine.

@@ -6,6 +6,8 @@ use crate::state::State;
 
 /// Samples kept where nothing else is asked for.
 pub const DEFAULT_SIZE: usize = 100;
+/// Most samples kept, whatever is asked for: one moves at most half a megabyte.
+pub const MOST_SAMPLES: usize = 1 << 16;
 
 /// The last samples in nanoseconds; the oldest is overwritten.
 ///
@@ -21,10 +23,10 @@ pub struct LatencyWindow {
 }
 
 impl LatencyWindow {
-    /// A window of `size` samples; 0 means 100.
+    /// A window of `size` samples; 0 means 100, and more than [`MOST_SAMPLES`] that many.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        let size = if size == 0 { DEFAULT_SIZE } else { size };
+        let size = if size == 0 { DEFAULT_SIZE } else { size.min(MOST_SAMPLES) };
         Self { size, ring: Vec::new(), next: 0, sorted: Vec::new() }
     }
 
@@ -121,6 +123,15 @@ mod tests {
         let mut window = LatencyWindow::new(0);
         (0..250).for_each(|sample| window.record(sample));
         assert_eq!((window.count(), window.p50()), (100, 200));
+    }
+
+    #[test]
+    fn a_window_is_bounded_whatever_is_asked_for() {
+        assert_eq!(LatencyWindow::new(usize::MAX).size, MOST_SAMPLES);
+        let mut state = Vec::new();
+        u64::MAX.save(&mut state);
+        Vec::<u64>::new().save(&mut state);
+        assert_eq!(LatencyWindow::load(&mut state.as_slice()).unwrap().size, MOST_SAMPLES);
     }
 
     proptest! {

@@ -4,13 +4,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::refusal::{MONEY_COOLDOWN, RATE_COOLDOWN};
+use crate::refusal::{
+    Cooldown, MONEY_COOLDOWN, QUOTA_COOLDOWN, QUOTA_WINDOW_S, RATE_COOLDOWN, RefusalClass,
+};
+use crate::text;
 use crate::time::Time;
 
 /// How long a count without a reset and without a window says anything: the runtime time-to-live.
 const UNDATED: Duration = Duration::from_secs(300);
-/// Limits kept for one provider, over all scopes.
-const MOST: usize = 128;
+/// Most limits kept for one provider, over all scopes.
+pub const MOST: usize = 128;
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,6 +66,19 @@ pub struct Scope {
     pub model: Option<String>,
 }
 
+impl Scope {
+    /// Keeps foreign names within bounds; an empty one is none.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let name = |name: Option<String>| {
+            let mut name = name.filter(|name| !name.is_empty())?;
+            text::cut(&mut name, text::NAME_BYTES);
+            Some(name)
+        };
+        Self { account: name(self.account), model: name(self.model) }
+    }
+}
+
 /// One limited quantity over one window in one scope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
@@ -85,16 +101,40 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// A limit of which nothing is known yet.
+    #[must_use]
+    pub const fn new(quantity: Quantity, captured_at: Time) -> Self {
+        Self {
+            quantity,
+            scope: Scope { account: None, model: None },
+            window_s: None,
+            limit: None,
+            remaining: None,
+            utilization: None,
+            resets_at: None,
+            captured_at,
+        }
+    }
+
+    /// Keeps figures of foreign origin within their ranges.
+    #[must_use]
+    pub fn bounded(mut self) -> Self {
+        self.scope = self.scope.bounded();
+        self.utilization = self.utilization.filter(|used| !used.is_nan()).map(|used| used.clamp(0.0, 1.0));
+        self
+    }
+
     /// When this account of the limit stops to say anything.
     #[must_use]
     pub fn expires_at(&self) -> Time {
         self.resets_at.unwrap_or_else(|| {
-            let span = match (self.limit, self.remaining, self.window_s) {
+            let window = self.window_s.map(Duration::from_secs);
+            let span = match self.limit {
                 // An allowance of nothing does not refill: what it takes is another plan.
-                (Some(0), _, _) => MONEY_COOLDOWN,
-                (_, Some(0), _) => RATE_COOLDOWN,
-                (_, _, Some(window)) => Duration::from_secs(window),
-                (_, _, None) => UNDATED,
+                Some(0) if self.is_used_up() => MONEY_COOLDOWN,
+                _ if !self.is_used_up() => window.unwrap_or(UNDATED),
+                _ if self.window_s >= Some(QUOTA_WINDOW_S) => QUOTA_COOLDOWN,
+                _ => window.map_or(RATE_COOLDOWN, |window| window.min(RATE_COOLDOWN)),
             };
             self.captured_at.saturating_add(span)
         })
@@ -117,14 +157,19 @@ impl Limit {
         self.remaining == Some(0) || self.utilization.is_some_and(|used| used >= 1.0)
     }
 
-    /// The one of these limits that binds: the one nearest to empty; without shares, that with the
+    /// Does it say how much is left or used?
+    #[must_use]
+    pub const fn has_figures(&self) -> bool {
+        self.remaining.is_some() || self.utilization.is_some()
+    }
+
+    /// The one of these limits that binds: the one nearest to empty; where no share is known, that with the
     /// smallest number left.
     pub fn binding<'a>(limits: impl Iterator<Item = &'a Self>) -> Option<&'a Self> {
-        limits.filter(|limit| limit.remaining.is_some() || limit.utilization.is_some()).min_by(|a, b| {
-            match (a.share_left(), b.share_left()) {
-                (Some(a), Some(b)) => a.total_cmp(&b),
-                _ => a.remaining.unwrap_or(u64::MAX).cmp(&b.remaining.unwrap_or(u64::MAX)),
-            }
+        limits.filter(|limit| limit.has_figures()).min_by(|a, b| match (a.share_left(), b.share_left()) {
+            (Some(a), Some(b)) => a.total_cmp(&b),
+            (None, None) => a.remaining.cmp(&b.remaining),
+            (a, b) => b.is_some().cmp(&a.is_some()),
         })
     }
 
@@ -146,13 +191,36 @@ impl Limit {
     ///
     /// Windows are told apart by their length. Where one account does not know it, the allowance
     /// decides, since a full bucket lets nothing be inferred.
-    fn same_series(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn same_series(&self, other: &Self) -> bool {
         self.quantity == other.quantity
             && self.scope == other.scope
             && match (self.window_s, other.window_s) {
                 (Some(a), Some(b)) => a == b,
                 _ => self.limit == other.limit || self.limit.is_none() || other.limit.is_none(),
             }
+    }
+
+    /// Are these two of one response: captured at the same time, with the same reset?
+    fn same_evidence(&self, other: &Self) -> bool {
+        self.captured_at == other.captured_at && self.resets_at == other.resets_at
+    }
+
+    fn same_figures(&self, other: &Self) -> bool {
+        (self.limit, self.remaining, self.utilization, self.resets_at)
+            == (other.limit, other.remaining, other.utilization, other.resets_at)
+    }
+
+    /// Does it tell of a higher use than `other`? Of the same use the one that lasts longer counts.
+    fn used_more(&self, other: &Self) -> bool {
+        let by_use = match (self.share_left(), other.share_left()) {
+            (Some(a), Some(b)) => b.total_cmp(&a),
+            _ => match (self.remaining, other.remaining) {
+                (Some(a), Some(b)) => b.cmp(&a),
+                (a, b) => a.is_some().cmp(&b.is_some()),
+            },
+        };
+        by_use.then(self.resets_at.cmp(&other.resets_at)).is_gt()
     }
 }
 
@@ -163,16 +231,49 @@ pub struct Held {
     pub limit: Limit,
     /// When the call that told it was sent: the later one knows better.
     pub sent_at: Time,
-    /// Where the same response stated when to come back: what is left is unknown from then on, since a
-    /// reset tells when the allowance is full again, not when a request can pass.
+    /// When it was last told, which is later than captured where it was repeated unchanged.
+    pub seen_at: Time,
+    /// When it stops to refuse before its reset: the same response stated when to come back, or a call has
+    /// succeeded since. What is left is unknown from then on, since a reset tells when the allowance is full
+    /// again, not when a request can pass.
     pub refusal_ends_at: Option<Time>,
+    /// Used up for its own scope only: others behind the same provider are not refused by it.
+    pub spares_provider: bool,
+    /// Have other processes been told of it? If they have, and leave it out, they know that it is over.
+    pub shared: bool,
 }
 
 impl Held {
-    /// A limit from a response, or from a signal that another process stored.
+    /// A limit from a response.
     #[must_use]
     pub const fn new(limit: Limit, sent_at: Time) -> Self {
-        Self { limit, sent_at, refusal_ends_at: None }
+        let seen_at = limit.captured_at;
+        Self { limit, sent_at, seen_at, refusal_ends_at: None, spares_provider: false, shared: false }
+    }
+
+    /// A limit from a signal that another process stored, with the refusals that stood beside it: one that
+    /// came with the limit says when it stops to refuse.
+    ///
+    /// Nothing is believed to be younger than `not_after`: a wrong clock's evidence would never be replaced.
+    #[must_use]
+    pub fn stored(limit: &Limit, beside: &[Cooldown], not_after: Time) -> Self {
+        let mut held = Self::new(limit.clone().bounded(), limit.captured_at);
+        if limit.is_used_up() {
+            let came_with = |cooldown: &&Cooldown| {
+                cooldown.refused_at == limit.captured_at && cooldown.scope.account == limit.scope.account
+            };
+            held.refusal_ends_at = beside.iter().find(came_with).map(|cooldown| cooldown.until);
+            held.spares_provider = beside.iter().any(|cooldown| {
+                cooldown.class == RefusalClass::ModelScoped
+                    && cooldown.scope == limit.scope
+                    && cooldown.refused_at >= limit.captured_at
+            });
+        }
+        held.limit.captured_at = limit.captured_at.min(not_after);
+        held.sent_at = held.limit.captured_at;
+        held.seen_at = held.limit.captured_at;
+        held.shared = true;
+        held
     }
 
     /// Until when the caller is refused by this limit; `None` when it is not used up at `now`.
@@ -181,7 +282,15 @@ impl Held {
         if !self.limit.is_used_up() {
             return None;
         }
-        Some(self.refusal_ends_at.unwrap_or_else(|| self.limit.expires_at())).filter(|end| *end > now)
+        let reset = self.limit.expires_at();
+        Some(self.refusal_ends_at.map_or(reset, |end| end.min(reset))).filter(|end| *end > now)
+    }
+
+    /// A call that was sent at `sent_at` has succeeded: what was used up before is not any more.
+    pub fn succeed(&mut self, sent_at: Time) {
+        if self.limit.is_used_up() && self.seen_at < sent_at {
+            self.refusal_ends_at = Some(self.refusal_ends_at.map_or(sent_at, |end| end.min(sent_at)));
+        }
     }
 
     /// What can be said of it at `now`; `None` when it is past its reset.
@@ -198,61 +307,57 @@ impl Held {
         Some(limit)
     }
 
-    /// Does this account replace `held`?
+    /// Takes in another account of the same limit.
     ///
     /// The call that was sent later knows better. Of calls sent at the same time the one that saw the
-    /// higher use wins. An unchanged repeat is not news.
-    fn replaces(&self, held: &Self) -> bool {
-        let same_figures = |a: &Limit, b: &Limit| {
-            (a.limit, a.remaining, a.utilization, a.resets_at)
-                == (b.limit, b.remaining, b.utilization, b.resets_at)
-        };
-        if same_figures(&self.limit, &held.limit) && self.refusal_ends_at <= held.refusal_ends_at {
-            return false;
+    /// higher use wins. An unchanged repeat is not news, and a response that leaves a figure out does not
+    /// make it unknown.
+    fn merge(&mut self, mut new: Self) {
+        let (held_limit, new_limit) = (&mut self.limit, &mut new.limit);
+        new_limit.window_s = new_limit.window_s.or(held_limit.window_s);
+        held_limit.window_s = new_limit.window_s;
+        let same_evidence = held_limit.same_evidence(new_limit);
+        if held_limit.has_figures() && !new_limit.has_figures() && held_limit.expires_at() > new_limit.captured_at {
+            held_limit.limit = held_limit.limit.or(new_limit.limit);
+            if same_evidence {
+                // Another process has seen a call succeed, or the limit's refusal end.
+                self.refusal_ends_at = Some(new_limit.captured_at);
+            }
+            return;
         }
-        match self.sent_at.cmp(&held.sent_at) {
-            core::cmp::Ordering::Greater => true,
-            core::cmp::Ordering::Less => false,
-            core::cmp::Ordering::Equal => used_more(&self.limit, &held.limit),
+        if same_evidence && (!held_limit.has_figures() || held_limit.same_figures(new_limit)) {
+            return;
         }
-    }
-}
-
-fn used_more(a: &Limit, b: &Limit) -> bool {
-    match (a.share_left(), b.share_left()) {
-        (Some(a), Some(b)) => a < b,
-        _ => match (a.remaining, b.remaining) {
-            (Some(a), Some(b)) => a < b,
-            (a, b) => a.is_some() > b.is_some() || a.is_some() == b.is_some(),
-        },
+        let is_repeat = held_limit.same_figures(new_limit)
+            && held_limit.resets_at.is_some()
+            && (self.refusal_ends_at, new.refusal_ends_at) == (None, None);
+        if is_repeat {
+            if new.seen_at > self.seen_at {
+                self.spares_provider = new.spares_provider;
+            }
+            held_limit.captured_at = held_limit.captured_at.min(new_limit.captured_at);
+            self.sent_at = self.sent_at.max(new.sent_at);
+            self.seen_at = self.seen_at.max(new.seen_at);
+        } else if new.sent_at > self.sent_at
+            || new.sent_at == self.sent_at && new_limit.used_more(held_limit)
+        {
+            new_limit.limit = new_limit.limit.or(held_limit.limit);
+            *self = new;
+        }
     }
 }
 
 /// Merges one account of a limit into those that are held.
-///
-/// A response that leaves a figure out does not make it unknown: what it lacks is taken over while it
-/// belongs to the same window.
-pub fn merge(held: &mut Vec<Held>, mut new: Held) {
-    match held.iter_mut().find(|held| held.limit.same_series(&new.limit)) {
-        Some(old) => {
-            new.limit.window_s = new.limit.window_s.or(old.limit.window_s);
-            if new.replaces(old) {
-                new.limit.limit = new.limit.limit.or(old.limit.limit);
-                *old = new;
-            } else {
-                old.limit.window_s = new.limit.window_s;
-            }
-        }
-        None => {
-            if held.len() >= MOST
-                && let Some(oldest) =
-                    held.iter().enumerate().min_by_key(|(_, held)| held.limit.captured_at).map(|(i, _)| i)
-            {
-                held.swap_remove(oldest);
-            }
-            held.push(new);
-        }
+pub fn merge(held: &mut Vec<Held>, new: Held) {
+    if let Some(old) = held.iter_mut().find(|held| held.limit.same_series(&new.limit)) {
+        old.merge(new);
+        return;
     }
+    let first_to_end = held.iter().enumerate().min_by_key(|(_, held)| held.limit.expires_at());
+    if let Some((index, _)) = first_to_end.filter(|_| held.len() >= MOST) {
+        held.swap_remove(index);
+    }
+    held.push(new);
 }
 
 #[cfg(test)]

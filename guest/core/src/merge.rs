@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::json;
-use crate::limit::{self, Held};
+use crate::limit::{self, Held, Scope};
 use crate::provider::{Provider, cooldown_until};
-use crate::refusal::add_cooldown;
+use crate::refusal::{HeldCooldown, add_cooldown};
 use crate::signal::{Reason, Signal, Status};
 use crate::time::Time;
 
@@ -15,86 +15,125 @@ use crate::time::Time;
 pub enum Outcome {
     /// Write this signal.
     Write(Signal),
-    /// The stored signal is newer, or knows something where the new one knows nothing.
+    /// What is stored is newer, or knows something where the new one knows nothing; and there is nothing
+    /// that it lacks.
     Superseded,
 }
 
 /// What to write where `stored` is on disk and `fresh`, from wherever, is to be committed at `now`.
 ///
-/// The newer signal by `recorded_at` stays; a stored time ahead of `now` by more than `ahead` is a wrong
-/// clock's and is replaced. Bytes that are no signal of this provider are replaced as well. What the new
-/// signal lacks is taken over, and a stored refusal stays in force until it is over.
+/// The newer signal by `recorded_at` stays, and takes over what it lacks: the last success and error, limits
+/// and refusals in force. A stored time ahead of `now` by more than `ahead` is a wrong clock's and is
+/// replaced. Bytes that are no signal of this provider are replaced as well.
 #[must_use]
 pub fn commit(stored: Option<&[u8]>, fresh: Signal, now: Time, ahead: Duration) -> Outcome {
+    let not_after = now.saturating_add(ahead);
     let stored = stored.and_then(|bytes| json::decode(&fresh.provider, bytes).ok());
     let Some(stored) = stored else { return Outcome::Write(fresh) };
-    let newer = stored.recorded_at > fresh.recorded_at && stored.recorded_at <= now.saturating_add(ahead);
-    let emptier = fresh.status == Status::Unknown && stored.status != Status::Unknown;
-    if newer || emptier {
+    if fresh.status == Status::Unknown && stored.status != Status::Unknown {
         return Outcome::Superseded;
     }
-    Outcome::Write(combine(&stored, fresh, now))
+    if stored.recorded_at <= fresh.recorded_at || stored.recorded_at > not_after {
+        return Outcome::Write(combine(&stored, fresh, now, not_after));
+    }
+    // What is merely late may still tell of a refusal that nobody else has seen.
+    let nothing = Signal::unknown(fresh.provider.clone(), fresh.recorded_at);
+    let as_it_is = combine(&nothing, stored.clone(), now, not_after);
+    let merged = combine(&fresh, stored, now, not_after);
+    if merged == as_it_is { Outcome::Superseded } else { Outcome::Write(merged) }
 }
 
-fn combine(stored: &Signal, mut fresh: Signal, now: Time) -> Signal {
-    if fresh.last_error_at.is_none() {
-        fresh.last_error_at = stored.last_error_at;
-        fresh.last_error_msg.clone_from(&stored.last_error_msg);
+/// The newer one of two signals with what it lacks of the older one.
+fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Signal {
+    if older.last_error_at.map(|at| at.min(not_after)) > newer.last_error_at {
+        newer.last_error_at = older.last_error_at.map(|at| at.min(not_after));
+        newer.last_error_msg.clone_from(&older.last_error_msg);
     }
-    let succeeded_at = fresh.last_success_at;
-    fresh.last_success_at = succeeded_at.or(stored.last_success_at);
-    let disproved = |at: Time| succeeded_at.is_some_and(|success| success > at);
+    let succeeded_at = newer.last_success_at;
+    newer.last_success_at = succeeded_at.max(older.last_success_at.map(|at| at.min(not_after)));
+    if newer.refusal.is_none() {
+        newer.refusal.clone_from(&older.refusal);
+    }
 
-    let mut cooldowns = core::mem::take(&mut fresh.cooldowns);
-    let standing = stored.cooldowns.iter().filter(|held| held.in_force(now) && !disproved(held.refused_at));
-    standing.for_each(|held| add_cooldown(&mut cooldowns, held.clone()));
-
+    // A signal does not say in which scope its last success was: in one that it knows nothing newer of, what
+    // was refused stays refused.
+    let in_newer = core::mem::take(&mut newer.limits);
+    let is_over = |scope: &Scope, refused_at: Time| {
+        let told_since = || in_newer.iter().any(|limit| limit.scope == *scope && limit.captured_at > refused_at);
+        succeeded_at > Some(refused_at) && (*scope == Scope::default() || told_since())
+    };
+    let as_held = |cooldown| HeldCooldown { cooldown, shared: false };
+    let mut cooldowns: Vec<_> = core::mem::take(&mut newer.cooldowns).into_iter().map(as_held).collect();
+    let of_newer = cooldowns.clone();
+    for cooldown in older.cooldowns.iter().filter(|held| held.in_force(now)) {
+        let mut cooldown = cooldown.clone();
+        cooldown.refused_at = cooldown.refused_at.min(not_after);
+        if !is_over(&cooldown.scope, cooldown.refused_at) {
+            add_cooldown(&mut cooldowns, as_held(cooldown));
+        }
+    }
     let mut limits: Vec<Held> = Vec::new();
-    let accounts = stored.limits.iter().filter(|held| !(held.is_used_up() && disproved(held.captured_at)));
-    for account in accounts.chain(&fresh.limits) {
-        let mut held = Held::new(account.clone(), account.captured_at);
-        held.refusal_ends_at = cooldowns
-            .iter()
-            .find(|cooldown| cooldown.scope == account.scope && cooldown.refused_at == account.captured_at)
-            .map(|cooldown| cooldown.until)
-            .filter(|_| account.is_used_up());
-        limit::merge(&mut limits, held);
+    let beside: Vec<_> = of_newer.iter().map(|held| held.cooldown.clone()).collect();
+    for limit in in_newer.iter().take(limit::MOST) {
+        limit::merge(&mut limits, Held::stored(limit, &beside, Time::MAX));
     }
-    let refusing = limits.iter().filter_map(|held| {
+    for limit in older.limits.iter().take(limit::MOST) {
+        if !(limit.is_used_up() && is_over(&limit.scope, limit.captured_at)) {
+            limit::merge(&mut limits, Held::stored(limit, &older.cooldowns, not_after));
+        }
+    }
+
+    // The newer signal has been judged by all that it lists; what the older one adds is judged here.
+    let added = |held: &&HeldCooldown| !of_newer.contains(held);
+    let cooling = cooldowns.iter().filter(added).map(|held| &held.cooldown);
+    let refusing = cooling.clone().filter(|held| held.class.exhausts_provider());
+    let refusing = refusing.map(|held| (held.until, Reason::of_refusal(&held.class)));
+    let used_up = limits.iter().filter(|held| {
+        let known = |limit| held.limit.same_series(limit) && limit.captured_at == held.limit.captured_at;
+        !held.spares_provider && !in_newer.iter().any(known)
+    });
+    let used_up = used_up.filter_map(|held| {
         Some((held.refuses_until(now)?, Reason::of_window(held.limit.window_s)))
     });
-    let cooling = cooldowns.iter().filter(|held| held.in_force(now) && held.class.exhausts_provider());
-    let cooling = cooling.map(|held| (held.until, Reason::of_refusal(&held.class)));
-    if let Some((until, reason)) = refusing.chain(cooling).max_by_key(|(until, _)| *until) {
-        if fresh.status != Status::Exhausted || fresh.quota_reset_at < Some(until) {
-            fresh.reason = Some(reason);
-            fresh.quota_reset_at = Some(until);
+    if let Some((until, reason)) = used_up.chain(refusing).max_by_key(|(until, _)| *until) {
+        if newer.status != Status::Exhausted || newer.quota_reset_at < Some(until) {
+            newer.reason = Some(reason);
+            newer.quota_reset_at = Some(until);
         }
-        fresh.status = Status::Exhausted;
-        fresh.quota_remaining = Some(0);
+        newer.status = Status::Exhausted;
+        newer.quota_remaining = Some(0);
+    } else if newer.status == Status::Available && cooling.clone().any(|held| !held.class.exhausts_scope()) {
+        newer.status = Status::Degraded;
+        newer.reason = Some(Reason::Busy);
     }
-    fresh.cooldown_until = fresh.cooldown_until.max(cooldown_until(&cooldowns));
-    fresh.cooldowns = cooldowns;
-    fresh.limits = limits.iter().filter_map(|held| held.at(now)).collect();
-    fresh
+    newer.cooldown_until = newer.cooldown_until.max(cooldown_until(cooling));
+    newer.cooldowns = cooldowns.into_iter().map(|held| held.cooldown).collect();
+    newer.limits = limits.iter().filter_map(|held| held.at(now)).collect();
+    newer
 }
 
 /// What to write of a provider whose state is in memory, where `stored` is on disk.
 ///
-/// The state takes in what others have stored, so that memory and disk agree afterwards.
+/// The state takes in what others have stored, so that memory and disk agree afterwards. Where nothing was
+/// known here before, what is stored stays as it is: reading it has not made it younger.
 #[must_use]
 pub fn settle(provider: &mut Provider, stored: Option<&[u8]>, now: Time, ahead: Duration) -> Outcome {
+    let not_after = now.saturating_add(ahead);
     let stored = stored.and_then(|bytes| json::decode(provider.name(), bytes).ok());
     let mut recorded_at = now;
     if let Some(stored) = &stored {
-        provider.adopt(stored);
-        if stored.recorded_at <= now.saturating_add(ahead) {
+        let knows_nothing = provider.judge(now).status == Status::Unknown;
+        provider.adopt(stored, not_after);
+        if knows_nothing && stored.status != Status::Unknown {
+            return Outcome::Superseded;
+        }
+        if stored.recorded_at <= not_after {
             // A clock that runs a little behind must not lose to what it has just taken in.
             recorded_at = recorded_at.max(stored.recorded_at);
         }
     }
     let mut signal = provider.judge(now);
     signal.recorded_at = recorded_at;
-    let emptier = signal.status == Status::Unknown && stored.is_some();
-    if emptier { Outcome::Superseded } else { Outcome::Write(signal) }
+    provider.share(recorded_at);
+    Outcome::Write(signal)
 }

@@ -3,17 +3,14 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::limit::{Limit, Scope};
+use crate::limit::{Limit, Quantity};
 use crate::number::{self, Precision};
-use crate::packed::{ERROR, Frames};
+use crate::packed::Frames;
 use crate::profile::{Counter, MOST_COUNTERS, Meaning, Part, Profile, Refill};
-use crate::refusal::RefusalClass;
+use crate::refusal::{QUOTA_WINDOW_S, RefusalClass};
 use crate::signal::Reason;
 use crate::time::Time;
 use crate::window;
-
-/// A window from which on a refusal is a quota rather than a rate: a day.
-const QUOTA_WINDOW_S: u64 = 86_400;
 
 /// The parts of a response that are read.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +42,53 @@ pub struct Reading {
     pub reason: Option<Reason>,
     /// What kind of refusal it is.
     pub refusal: Option<RefusalClass>,
+}
+
+impl Reading {
+    /// What kind of refusal it is; where its parser names no class, the rest of it decides.
+    ///
+    /// Limits that are used up speak for themselves, unless the response also states when to come back.
+    #[must_use]
+    pub fn class(&self) -> Option<RefusalClass> {
+        let unsaid = || {
+            let says = self.limits.iter().any(Limit::is_used_up)
+                || [self.remaining_requests, self.remaining_tokens].contains(&Some(0));
+            let hinted = self.retry_after_ms.is_some_and(|wait| wait > 0);
+            (self.exhausted && (hinted || !says)).then(|| RefusalClass::of_reason(self.reason.as_ref()))
+        };
+        self.refusal.clone().or_else(unsaid)
+    }
+
+    /// When the response itself says that its refusal ends.
+    #[must_use]
+    pub fn stated_end(&self, received_at: Time) -> Option<Time> {
+        let wait = self.retry_after_ms.filter(|wait| *wait > 0)?;
+        received_at.checked_add(Duration::from_millis(wait))
+    }
+
+    /// The limits of a response that was received at that time. Counts without a limit, which is all that
+    /// a simple parser tells, make one each.
+    #[must_use]
+    pub fn into_limits(self, received_at: Time) -> Vec<Limit> {
+        let mut limits = self.limits;
+        let counts = [
+            (Quantity::Requests, self.remaining_requests.filter(|_| Limit::requests_left(&limits).is_none())),
+            (Quantity::Tokens, self.remaining_tokens.filter(|_| Limit::tokens_left(&limits).is_none())),
+        ];
+        let one_is_zero = counts.iter().any(|(_, remaining)| *remaining == Some(0));
+        for (quantity, remaining) in counts {
+            if remaining.is_some() {
+                // The reset is that of the limit that binds.
+                let resets_at = self.reset_at.filter(|_| !one_is_zero || remaining == Some(0));
+                limits.push(Limit { remaining, resets_at, ..Limit::new(quantity, received_at) });
+            }
+        }
+        for limit in &mut limits {
+            limit.captured_at = received_at;
+            limit.resets_at = limit.resets_at.filter(|resets_at| *resets_at > received_at);
+        }
+        limits
+    }
 }
 
 /// The parts of one counter, as far as they have been seen.
@@ -80,14 +124,11 @@ impl Parts {
         // A reset that has passed says nothing.
         let reset = self.reset.filter(|(at, _)| *at > now);
         Some(Limit {
-            quantity: counter.quantity,
-            scope: Scope::default(),
             window_s: reset.and_then(|reset| self.window(counter, reset, now)),
             limit: self.limit,
             remaining: self.remaining,
-            utilization: None,
             resets_at: reset.map(|(at, _)| at),
-            captured_at: now,
+            ..Limit::new(counter.quantity, now)
         })
     }
 
@@ -182,7 +223,6 @@ fn classify(
         limit.window_s.is_some_and(|window| window >= QUOTA_WINDOW_S)
     };
     match response.status {
-        _ if response.frames.get(ERROR).is_some() => None,
         429 if used_up.is_some_and(long_window) => Some(RefusalClass::Quota),
         429 => Some(RefusalClass::Rate),
         402 => Some(RefusalClass::Money),

@@ -1,9 +1,12 @@
 //! Refusals: what kind a response is, whom it affects and how long it lasts.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::limit::Scope;
+use crate::signal::Reason;
+use crate::text;
 use crate::time::Time;
 
 /// A rate or concurrency refusal that states no end.
@@ -12,6 +15,10 @@ pub const RATE_COOLDOWN: Duration = Duration::from_secs(60);
 pub const QUOTA_COOLDOWN: Duration = Duration::from_secs(300);
 /// A refusal for want of money, or by a limit of 0.
 pub const MONEY_COOLDOWN: Duration = Duration::from_secs(3600);
+/// A window from which on a limit is a quota rather than a rate: five hours, the shortest of any plan.
+pub const QUOTA_WINDOW_S: u64 = 5 * 3600;
+/// Most refusals kept for one provider: more in force at once than any provider has windows.
+const MOST: usize = 64;
 
 /// What kind of refusal a response was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +42,16 @@ pub enum RefusalClass {
 }
 
 impl RefusalClass {
+    /// The class of a refusal of which only the reason is known.
+    #[must_use]
+    pub const fn of_reason(reason: Option<&Reason>) -> Self {
+        match reason {
+            Some(Reason::QuotaExhausted) => Self::Quota,
+            Some(Reason::NoCredit) => Self::Money,
+            _ => Self::Rate,
+        }
+    }
+
     /// The word for it in JSON.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -83,7 +100,11 @@ impl From<&str> for RefusalClass {
             "capacity" => Self::Capacity,
             "oversize" => Self::Oversize,
             "model_scoped" => Self::ModelScoped,
-            other => Self::Other(other.into()),
+            other => {
+                let mut word = other.into();
+                text::cut(&mut word, text::NAME_BYTES);
+                Self::Other(word)
+            }
         }
     }
 }
@@ -109,7 +130,8 @@ impl Cooldown {
     }
 
     /// Says the other all that this one says, at least as long?
-    fn covered_by(&self, other: &Self) -> bool {
+    #[must_use]
+    pub fn covered_by(&self, other: &Self) -> bool {
         self.scope == other.scope
             && self.class == other.class
             && self.refused_at <= other.refused_at
@@ -117,36 +139,40 @@ impl Cooldown {
     }
 }
 
+/// A refusal as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldCooldown {
+    /// The refusal.
+    pub cooldown: Cooldown,
+    /// Have other processes been told of it? If they have, and leave it out, they know that it is over.
+    pub shared: bool,
+}
+
 /// Adds a refusal: a short one does not shorten a long one, and what says nothing more is dropped.
-pub fn add_cooldown(cooldowns: &mut alloc::vec::Vec<Cooldown>, new: Cooldown) {
-    /// More refusals in force at once than any provider has windows.
-    const MOST: usize = 64;
-    if cooldowns.iter().any(|held| new.covered_by(held)) {
+pub fn add_cooldown(held: &mut Vec<HeldCooldown>, new: HeldCooldown) {
+    if held.iter().any(|held| new.cooldown.covered_by(&held.cooldown)) {
         return;
     }
-    cooldowns.retain(|held| !held.covered_by(&new));
-    if cooldowns.len() >= MOST
-        && let Some(first_to_end) =
-            cooldowns.iter().enumerate().min_by_key(|(_, held)| held.until).map(|(index, _)| index)
-    {
-        cooldowns.swap_remove(first_to_end);
+    held.retain(|held| !held.cooldown.covered_by(&new.cooldown));
+    let first_to_end = held.iter().enumerate().min_by_key(|(_, held)| held.cooldown.until);
+    if let Some((index, _)) = first_to_end.filter(|_| held.len() >= MOST) {
+        held.swap_remove(index);
     }
-    cooldowns.push(new);
+    held.push(new);
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
 
-    fn cooldown(refused_at: i64, until: i64) -> Cooldown {
-        Cooldown {
+    fn cooldown(refused_at: i64, until: i64) -> HeldCooldown {
+        let cooldown = Cooldown {
             scope: Scope::default(),
             class: RefusalClass::Rate,
             refused_at: Time::new(refused_at, 0).unwrap(),
             until: Time::new(until, 0).unwrap(),
-        }
+        };
+        HeldCooldown { cooldown, shared: false }
     }
 
     #[test]
@@ -154,7 +180,7 @@ mod tests {
         let mut held = Vec::new();
         add_cooldown(&mut held, cooldown(0, 3600));
         add_cooldown(&mut held, cooldown(10, 15));
-        assert_eq!(held.iter().map(|c| c.until).max(), Time::new(3600, 0));
+        assert_eq!(held.iter().map(|held| held.cooldown.until).max(), Time::new(3600, 0));
     }
 
     #[test]
@@ -163,7 +189,8 @@ mod tests {
         (0..1000).for_each(|second| add_cooldown(&mut held, cooldown(second, second + 60)));
         assert_eq!(held, [cooldown(999, 1059)]);
         (0..1000).for_each(|second| add_cooldown(&mut held, cooldown(second, 5000 - second)));
-        assert!(held.len() <= 64);
+        assert_eq!(held.len(), MOST);
+        assert_eq!(held.iter().map(|held| held.cooldown.until).max(), Time::new(5000, 0));
     }
 
     #[test]

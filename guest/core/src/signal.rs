@@ -4,7 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::limit::Limit;
-use crate::refusal::{Cooldown, RefusalClass};
+use crate::refusal::{Cooldown, QUOTA_WINDOW_S, RefusalClass};
+use crate::text;
 use crate::time::Time;
 
 /// Can a request be sent now?
@@ -95,10 +96,11 @@ impl Reason {
         }
     }
 
-    /// Why a limit with a window of this length refuses: from a day on it is a quota.
+    /// Why a limit with a window of this length refuses.
     #[must_use]
     pub fn of_window(window_s: Option<u64>) -> Self {
-        if window_s.is_some_and(|window| window >= 86_400) { Self::QuotaExhausted } else { Self::RateLimited }
+        let is_quota = window_s.is_some_and(|window| window >= QUOTA_WINDOW_S);
+        if is_quota { Self::QuotaExhausted } else { Self::RateLimited }
     }
 }
 
@@ -114,7 +116,11 @@ impl From<&str> for Reason {
             "busy" => Self::Busy,
             "loading" => Self::Loading,
             "error" => Self::Error,
-            other => Self::Other(other.into()),
+            other => {
+                let mut word = other.into();
+                text::cut(&mut word, text::NAME_BYTES);
+                Self::Other(word)
+            }
         }
     }
 }

@@ -7,8 +7,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::limit::{Held, Limit, Quantity, Scope};
-use crate::refusal::{Cooldown, RefusalClass};
-use crate::signal::Reason;
+use crate::refusal::{Cooldown, HeldCooldown, RefusalClass};
+use crate::signal::{Latency, Reason};
 use crate::time::Time;
 
 /// A value that can be carried.
@@ -51,7 +51,9 @@ macro_rules! carry_word {
 carry_word!(Quantity, Reason, RefusalClass);
 carry_fields!(Scope { account, model });
 carry_fields!(Cooldown { scope, class, refused_at, until });
-carry_fields!(Held { limit, sent_at, refusal_ends_at });
+carry_fields!(HeldCooldown { cooldown, shared });
+carry_fields!(Held { limit, sent_at, seen_at, refusal_ends_at, spares_provider, shared });
+carry_fields!(Latency { count, p90_ns, p99_ns, ttfb_p50_ns });
 carry_fields!(Limit { quantity, scope, window_s, limit, remaining, utilization, resets_at, captured_at });
 
 fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
@@ -70,6 +72,15 @@ fn load_bytes<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (taken, rest) = from.split_at_checked(length)?;
     *from = rest;
     Some(taken)
+}
+
+impl State for u32 {
+    fn save(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.to_le_bytes());
+    }
+    fn load(from: &mut &[u8]) -> Option<Self> {
+        take(from).map(Self::from_le_bytes)
+    }
 }
 
 impl State for u64 {
@@ -111,11 +122,11 @@ impl State for String {
 impl State for Time {
     fn save(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.seconds().to_le_bytes());
-        to.extend_from_slice(&self.nanoseconds().to_le_bytes());
+        self.nanoseconds().save(to);
     }
     fn load(from: &mut &[u8]) -> Option<Self> {
         let seconds = take(from).map(i64::from_le_bytes)?;
-        Self::new(seconds, take(from).map(u32::from_le_bytes)?)
+        Self::new(seconds, u32::load(from)?)
     }
 }
 

@@ -82,7 +82,7 @@ fn read(observation: &Observation<'_>) -> Result<Reading, InputError> {
 }
 
 impl Store {
-    /// A store that keeps `latency_window` samples a provider; 0 means 100.
+    /// A store that keeps `latency_window` samples a provider; 0 means 100, and at most 65,536 are kept.
     #[must_use]
     pub fn new(latency_window: usize) -> Self {
         Self { latency_window, ..Self::default() }
@@ -167,7 +167,7 @@ impl Store {
     pub fn adopt(&mut self, handle: u32, stored: &[u8]) -> Result<(), InputError> {
         let provider = self.get_mut(handle)?;
         let stored = json::decode(provider.name(), stored).map_err(InputError::NotASignal)?;
-        provider.adopt(&stored);
+        provider.adopt(&stored, stored.recorded_at);
         Ok(())
     }
 

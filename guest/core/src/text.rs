@@ -26,6 +26,11 @@ pub fn bounded(bytes: &[u8], limit: usize) -> String {
     text
 }
 
+/// Cuts a text to at most `limit` bytes, at a character.
+pub fn cut(text: &mut String, limit: usize) {
+    text.truncate(text.floor_char_boundary(limit));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -36,5 +41,14 @@ mod tests {
         assert_eq!(bounded("naïve".as_bytes(), 3), "na");
         assert_eq!(bounded(b"a\xff\nb", 512), "a\u{fffd} b");
         assert_eq!(bounded(&[0xff; 600], MESSAGE_BYTES).len(), 510);
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        for (limit, expected) in [(0, ""), (1, "n"), (2, "na"), (3, "na"), (4, "naï"), (9, "naïve")] {
+            let mut text = String::from("naïve");
+            cut(&mut text, limit);
+            assert_eq!(text, expected);
+        }
     }
 }

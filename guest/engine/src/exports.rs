@@ -82,6 +82,8 @@ impl GuestStore for Store {
     }
 
     fn record(&self, observations: Vec<u8>) -> Result<(), InputError> {
+        #[cfg(feature = "faults")]
+        crate::faults::inject(&observations);
         self.0.borrow_mut().record(&observations).map_err(ToWit::to_wit)
     }
 

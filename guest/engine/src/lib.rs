@@ -8,6 +8,8 @@ extern crate alloc;
 
 mod convert;
 mod exports;
+#[cfg(feature = "faults")]
+mod faults;
 mod runtime;
 
 #[expect(clippy::all, reason = "generated from the documented WIT")]

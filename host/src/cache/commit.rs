@@ -72,13 +72,18 @@ pub(super) fn commit<E>(
     source: &Source,
     options: &CacheOptions,
     durability: Durability,
+    turns: &Turns,
     decide: &mut (impl FnMut(Option<&[u8]>) -> Result<Decision, E> + ?Sized),
 ) -> Result<Done, CommitError<E>> {
+    // Whoever is stuck, a thread of this process or another, costs one time-out in all.
+    let half = options.lock_timeout / 2;
+    let turn = turns.wait(source, half);
+    let limit = if turn.is_some() { options.lock_timeout } else { half };
     let data_file = source.data_file();
     let mut section = None;
     for round in 0..ROUNDS {
         if round >= FREE_ROUNDS && section.is_none() {
-            section = Some(Section::enter(dir, source, options)?);
+            section = Some(Section::enter(dir, source, options, limit)?);
         }
         let seen = Seen::now(dir, &data_file)?;
         let bytes = match decide(seen.bytes.as_deref()).map_err(CommitError::Decide)? {
@@ -100,7 +105,7 @@ pub(super) fn commit<E>(
         }
         let _entered = match section {
             Some(_) => None,
-            None => Some(Section::enter(dir, source, options)?),
+            None => Some(Section::enter(dir, source, options, limit)?),
         };
         // First the marker, then the entry: a refresh that ends in between shows in the entry.
         let foreign = foreign_refresh(marker::look(dir, source, options)?);
@@ -152,7 +157,7 @@ impl Seen {
 
 /// Lets the threads of this process commit to a source one after another, so that none prepares in vain.
 ///
-/// Only a courtesy: what it spares is checked under the lock anyway. So whoever has waited one time-out goes ahead.
+/// Only a courtesy: what it spares is checked under the lock anyway. So whoever has waited long enough goes ahead.
 #[derive(Default)]
 pub(super) struct Turns {
     taken: Mutex<HashSet<Source>>,
@@ -190,5 +195,35 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.turns.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.source);
         self.turns.given_back.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::name::cache_source;
+
+    #[test]
+    fn a_turn_is_waited_for_up_to_the_limit_and_given_back_by_drop() {
+        let turns = Turns::default();
+        let (x, y) = (cache_source("x").unwrap(), cache_source("y").unwrap());
+        let first = turns.wait(&x, Duration::ZERO);
+        assert!(first.is_some());
+        assert!(turns.wait(&x, Duration::from_millis(5)).is_none());
+        assert!(turns.wait(&y, Duration::ZERO).is_some());
+        drop(first);
+        assert!(turns.wait(&x, Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn a_turn_passes_to_a_thread_that_waits_for_it() {
+        let turns = Turns::default();
+        let x = cache_source("x").unwrap();
+        let first = turns.wait(&x, Duration::ZERO);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| turns.wait(&x, Duration::from_secs(30)).is_some());
+            drop(first);
+            assert!(waiting.join().unwrap());
+        });
     }
 }

@@ -148,10 +148,12 @@ mod tests {
 
     use super::*;
     use crate::cache::name::cache_source;
-    use crate::cache::test_support::{DEAD_PID, rfc3339, set_modified};
+    use crate::cache::test_support::{DEAD_PID, manual_options, rfc3339, set_modified};
+
+    const TIMEOUT: Duration = Duration::from_millis(40);
 
     fn options() -> CacheOptions {
-        CacheOptions { lock_timeout: Duration::from_millis(40), ..CacheOptions::default() }
+        CacheOptions { lock_timeout: TIMEOUT, ..CacheOptions::default() }
     }
 
     fn plant(root: &Path, content: &str) {
@@ -159,15 +161,13 @@ mod tests {
     }
 
     fn enter(dir: &TierDir) -> Result<Section<'_>, CacheError> {
-        Section::enter(dir, &cache_source("x").unwrap(), &options())
+        Section::enter(dir, &cache_source("x").unwrap(), &options(), TIMEOUT)
     }
 
-    /// Waits so long that no test would: whoever enters did so at once.
+    /// Enters at the first look, without any wait, by a clock on which nothing grows older.
     fn enter_at_once(dir: &TierDir) {
-        let patient = CacheOptions { lock_timeout: Duration::from_secs(60), ..CacheOptions::default() };
-        let began = Instant::now();
-        Section::enter(dir, &cache_source("x").unwrap(), &patient).unwrap();
-        assert!(began.elapsed() < patient.lock_timeout / 2);
+        let (options, _) = manual_options();
+        Section::enter(dir, &cache_source("x").unwrap(), &options, Duration::ZERO).unwrap();
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
         assert!(matches!(error, CacheError::LockTimeout { holder: Some(1), .. }), "{error}");
         assert_eq!(std::fs::read_to_string(root.path().join("x.lock")).unwrap(), lock);
         // The guard was not kept meanwhile: another source is free.
-        Section::enter(&dir, &cache_source("y").unwrap(), &options()).unwrap();
+        Section::enter(&dir, &cache_source("y").unwrap(), &options(), TIMEOUT).unwrap();
     }
 
     #[test]
@@ -239,7 +239,7 @@ mod tests {
             set_modified(&root.path().join("x.lock"), SystemTime::now() + Duration::from_secs(60));
             let began = Instant::now();
             enter(&dir).unwrap();
-            assert!(began.elapsed() >= options().lock_timeout, "{content:.20}");
+            assert!(began.elapsed() >= TIMEOUT, "{content:.20}");
             plant(root.path(), content);
             set_modified(&root.path().join("x.lock"), SystemTime::now() - Duration::from_secs(1));
             enter(&dir).unwrap();
@@ -250,14 +250,13 @@ mod tests {
     fn an_unreadable_lock_that_changes_starts_its_time_anew() {
         let root = tempfile::tempdir().unwrap();
         let dir = TierDir::create(root.path()).unwrap();
-        let timeout = Duration::from_millis(40);
         let mut watch = Unreadable::default();
-        let mut wait = Wait::new(timeout);
+        let mut wait = Wait::new(TIMEOUT);
         let mut look = |size: usize| {
             plant(root.path(), &"x".repeat(size));
             set_modified(&root.path().join("x.lock"), SystemTime::now() + Duration::from_secs(60));
             let found = dir.side_file("x.lock").unwrap().unwrap();
-            watch.is_old(&found, SystemTime::now(), timeout, &mut wait);
+            watch.is_old(&found, SystemTime::now(), TIMEOUT, &mut wait);
             watch.seen.unwrap()
         };
         let (first, second) = (look(1), look(2));
@@ -269,7 +268,7 @@ mod tests {
     fn of_many_contenders_for_a_dead_owners_lock_never_two_hold_it() {
         const ROUNDS: usize = 500;
         let root = tempfile::tempdir().unwrap();
-        let patient = CacheOptions { lock_timeout: Duration::from_secs(20), ..CacheOptions::default() };
+        let options = CacheOptions::default();
         let (held, entered) = (AtomicBool::new(false), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -280,7 +279,8 @@ mod tests {
                         let source = cache_source(&format!("s{round}")).unwrap();
                         let lock = dir.temp_file(format!(r#"{{"pid":{DEAD_PID}}}"#).as_bytes()).unwrap();
                         lock.link_to(&source.lock_file()).unwrap();
-                        let section = Section::enter(&dir, &source, &patient).unwrap();
+                        let section =
+                            Section::enter(&dir, &source, &options, Duration::from_secs(20)).unwrap();
                         assert!(!held.swap(true, Ordering::SeqCst), "two hold the lock");
                         entered.fetch_add(1, Ordering::SeqCst);
                         held.store(false, Ordering::SeqCst);

@@ -154,8 +154,8 @@ impl SignalCache {
     /// not under the lock, and, where a foreign refresh was under way, once more on another thread when that has
     /// ended. It should answer [`Decision::Keep`] where the stored signal is newer than its own.
     ///
-    /// Returns when the value is in place, and with [`Durability::Durable`] on disk. Waits at most one lock time-out for
-    /// threads of this process and one for each other owner.
+    /// Returns when the value is in place, and with [`Durability::Durable`] on disk. A thread or process that is stuck is
+    /// waited for at most one lock time-out.
     ///
     /// # Errors
     /// [`CommitError`]; what was stored is unchanged.
@@ -214,8 +214,7 @@ impl Inner {
         durability: Durability,
         decide: &mut (impl FnMut(Option<&[u8]>) -> Result<Decision, E> + ?Sized),
     ) -> Result<Done, CommitError<E>> {
-        let _turn = self.turns.wait(source, self.options.lock_timeout);
         let dir = TierDir::create(&self.tier)?;
-        commit::commit(&dir, source, &self.options, durability, decide)
+        commit::commit(&dir, source, &self.options, durability, &self.turns, decide)
     }
 }

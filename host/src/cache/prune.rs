@@ -76,7 +76,7 @@ pub(super) fn prune(
 /// Removes all files of a source, unless it is being refreshed: then `false`.
 fn remove(dir: &TierDir, source: &Source, options: &CacheOptions) -> Result<bool, CacheError> {
     // Takes over an abandoned lock file and removes it at the end.
-    let _section = Section::enter(dir, source, options)?;
+    let _section = Section::enter(dir, source, options, options.lock_timeout)?;
     if let Some(marker) = marker::look(dir, source, options)? {
         if marker.state == MarkerState::Running {
             return Ok(false);

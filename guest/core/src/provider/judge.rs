@@ -1,0 +1,92 @@
+//! What follows from all that is known of a provider at a given time.
+
+use core::time::Duration;
+
+use super::Provider;
+use crate::limit::{Limit, Quantity};
+use crate::refusal::{Cooldown, RefusalClass};
+use crate::signal::{Latency, Reason, Signal, Status};
+use crate::time::Time;
+
+/// How long a quota harness' finding is used.
+const QUOTA_TTL: Duration = Duration::from_secs(15 * 60);
+
+/// What refuses at a given time, and until when.
+struct Refusal {
+    until: Time,
+    reason: Reason,
+}
+
+impl Provider {
+    /// The signal as of `now`.
+    #[must_use]
+    pub fn judge(&self, now: Time) -> Signal {
+        let mut signal = Signal::unknown(self.name.clone(), now);
+        (signal.recent_p50_latency_ns, signal.latency) = self.latencies();
+        signal.last_success_at = self.last_success_at;
+        signal.last_error_at = self.last_error_at;
+        signal.last_error_msg.clone_from(&self.last_error_msg);
+        signal.refusal = self.last_refusal.as_ref().map(|(_, class)| class.clone());
+        let quota_ok_at = self.quota_ok_at.filter(|ok_at| ok_at.saturating_add(QUOTA_TTL) > now);
+        // What the harness found later than a refusal knows better.
+        let counts = |refused_at: Time| Some(refused_at) > quota_ok_at;
+        let in_force = || self.cooldowns.iter().map(|held| &held.cooldown).filter(|held| held.in_force(now));
+        signal.cooldowns = in_force().cloned().collect();
+        signal.limits = self.limits.iter().filter_map(|held| held.at(now)).collect();
+        signal.cooldown_until = cooldown_until(in_force().filter(|held| counts(held.refused_at)));
+
+        let cooldowns = in_force().filter(|held| held.class.exhausts_provider() && counts(held.refused_at));
+        let cooldowns =
+            cooldowns.map(|held| Refusal { until: held.until, reason: Reason::of_refusal(&held.class) });
+        let limits = self.limits.iter().filter(|held| !held.spares_provider && counts(held.limit.captured_at));
+        let limits = limits.filter_map(|held| {
+            let until = held.refuses_until(now)?;
+            Some(Refusal { until, reason: Reason::of_window(held.limit.window_s) })
+        });
+        if let Some(refusal) = limits.chain(cooldowns).max_by_key(|refusal| refusal.until) {
+            signal.status = Status::Exhausted;
+            signal.quota_remaining = Some(0);
+            signal.quota_reset_at = Some(refusal.until);
+            signal.reason = Some(refusal.reason);
+            return signal;
+        }
+        // What is used up here binds one model only, or is outdated: it is not what is left of the provider.
+        let usable = || signal.limits.iter().filter(|limit| !limit.is_used_up());
+        let least = |counts: fn(Quantity) -> bool| {
+            usable().filter(|limit| counts(limit.quantity)).filter_map(|limit| limit.remaining).min()
+        };
+        signal.quota_remaining =
+            least(|quantity| quantity == Quantity::Requests).or_else(|| least(Quantity::is_tokens));
+        signal.quota_reset_at = Limit::binding(usable()).and_then(|limit| limit.resets_at);
+        let failed = self.failed.as_ref().filter(|(at, _)| Some(*at) > self.last_success_at);
+        let short_of_capacity = in_force().any(|held| !held.class.exhausts_scope());
+        (signal.status, signal.reason) = match failed {
+            Some((_, reason)) => (Status::Degraded, Some(reason.clone())),
+            None if short_of_capacity => (Status::Degraded, Some(Reason::Busy)),
+            None if self.known || quota_ok_at.is_some() => (Status::Available, None),
+            None => (Status::Unknown, None),
+        };
+        signal
+    }
+
+    /// The median in nanoseconds and the other percentiles: own ones, or those that another process stored.
+    fn latencies(&self) -> (u64, Option<Latency>) {
+        if self.latency.count() == 0 {
+            return self.adopted_latency;
+        }
+        let latency = Latency {
+            count: u32::try_from(self.latency.count()).unwrap_or(u32::MAX),
+            p90_ns: self.latency.percentile(90),
+            p99_ns: self.latency.percentile(99),
+            ttfb_p50_ns: (self.ttfb.count() > 0).then(|| self.ttfb.p50()),
+        };
+        (self.latency.p50(), Some(latency))
+    }
+}
+
+/// Until when a refusal of the provider, or its own shortage, is in force.
+#[must_use]
+pub fn cooldown_until<'a>(cooldowns: impl Iterator<Item = &'a Cooldown>) -> Option<Time> {
+    let provider_wide = cooldowns.filter(|held| held.class != RefusalClass::ModelScoped);
+    provider_wide.map(|held| held.until).max()
+}

@@ -1,0 +1,126 @@
+//! The same core, natively and in the sandbox: equal answers to the byte.
+
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use runtime_signals::{Observation, Store};
+use runtime_signals_core::evidence::Evidence;
+use runtime_signals_core::packed::{self, Frames, push_frame};
+use runtime_signals_core::time::Time;
+use runtime_signals_core::{json, profile};
+
+use crate::support::{ManualClock, store};
+
+const START: i64 = 1_768_478_400;
+
+/// A finished call, drawn at random.
+#[derive(Clone, Debug)]
+struct Call {
+    provider_type: &'static str,
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    model: Option<&'static str>,
+    error: Option<&'static str>,
+    latency_ms: u64,
+    after_ms: u64,
+}
+
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (0u64..200).prop_map(|number| number.to_string()),
+        (0u64..400).prop_map(|number| format!("{number}ms")),
+        (0u64..90).prop_map(|number| format!("{}m{}s", number / 60, number % 60)),
+        (START..START + 4000).prop_map(|second| Time::new(second, 0).unwrap().to_string()),
+        (START..START + 4000).prop_map(|second| (second * 1000).to_string()),
+        Just("-1".to_owned()),
+        Just("Thu, 15 Jan 2026 12:10:00 GMT".to_owned()),
+        ".{0,12}",
+    ]
+}
+
+fn call() -> impl Strategy<Value = Call> {
+    let provider_type = prop::sample::select(vec!["openai", "anthropic", "openrouter", "something-new"]);
+    let headers = provider_type.prop_flat_map(|provider_type| {
+        let names: Vec<_> = profile::for_type(provider_type).1.fields.iter().map(|field| field.name).collect();
+        let header = (prop::sample::select(names), value());
+        (Just(provider_type), prop::collection::vec(header, 0..8))
+    });
+    let status = prop::sample::select(vec![0u16, 200, 200, 200, 400, 401, 402, 403, 408, 413, 429, 429, 500, 503]);
+    let model = prop::sample::select(vec![None, None, Some("small"), Some("large")]);
+    let error = prop::sample::select(vec![None, None, None, Some("connection refused"), Some("operation timed out")]);
+    (headers, status, model, error, 1u64..5000, 0u64..20_000).prop_map(
+        |((provider_type, headers), status, model, error, latency_ms, after_ms)| Call {
+            provider_type, status, headers, model, error, latency_ms, after_ms,
+        },
+    )
+}
+
+/// The JSON after all calls, from the component.
+fn in_the_sandbox(store: &Store, provider: &str, calls: &[Call], at: impl Fn(u64) -> SystemTime) -> Vec<u8> {
+    for call in calls {
+        let observation = Observation {
+            status: (call.status > 0).then_some(call.status),
+            model: call.model,
+            error: call.error,
+            received_at: Some(at(call.after_ms)),
+            ..Observation::new(
+                provider, call.provider_type, &call.headers, Duration::from_millis(call.latency_ms),
+            )
+        };
+        store.record(&observation).unwrap();
+    }
+    store.encode(&store.recorded(provider).unwrap()).unwrap()
+}
+
+/// The JSON after all calls, from the core linked natively.
+fn natively(provider: &str, calls: &[Call], now: Time) -> Vec<u8> {
+    let mut store = runtime_signals_core::Store::new(0);
+    let handle = store.add_provider(provider);
+    for call in calls {
+        let (profile_handle, profile) = profile::for_type(call.provider_type);
+        let mut frames = Vec::new();
+        call.error.map(|error| push_frame(&mut frames, packed::ERROR, error.as_bytes()));
+        call.model.map(|model| push_frame(&mut frames, packed::MODEL, model.as_bytes()));
+        for (name, value) in &call.headers {
+            let index = profile.fields.iter().position(|field| field.name == *name).unwrap();
+            let id = packed::FIRST_HEADER + u8::try_from(index).unwrap();
+            push_frame(&mut frames, id, value.as_bytes()).unwrap();
+        }
+        let received_at = Time::new(START, 0).unwrap().saturating_add(Duration::from_millis(call.after_ms));
+        let ms = i64::try_from(call.after_ms).unwrap() - i64::try_from(call.latency_ms).unwrap();
+        let nanoseconds = u32::try_from(ms.rem_euclid(1000)).unwrap() * 1_000_000;
+        let observation = packed::Observation {
+            provider: handle,
+            profile: profile_handle,
+            status: call.status,
+            received_at,
+            sent_at: Time::new(START + ms.div_euclid(1000), nanoseconds).unwrap(),
+            latency_ns: call.latency_ms * 1_000_000,
+            ttfb_ns: None,
+            frames: Frames::new(&frames).unwrap(),
+            body: &[],
+        };
+        let mut bytes = Vec::new();
+        observation.pack(&mut bytes).unwrap();
+        store.record(&bytes).unwrap();
+    }
+    json::encode(&store.collect(handle, &Evidence::None, now).unwrap())
+}
+
+#[test]
+fn core_and_component_give_equal_bytes_for_random_calls() {
+    let clock = ManualClock::new();
+    let start = SystemTime::UNIX_EPOCH + Duration::from_secs(START.unsigned_abs());
+    clock.advance(Duration::from_secs(10));
+    let now = Time::new(START + 10, 0).unwrap();
+    let store = store(&clock);
+    let counter = std::cell::Cell::new(0);
+    let config = ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(calls in prop::collection::vec(call(), 1..20))| {
+        counter.set(counter.get() + 1);
+        let provider = format!("provider-{}", counter.get());
+        let sandboxed = in_the_sandbox(&store, &provider, &calls, |ms| start + Duration::from_millis(ms));
+        let native = natively(&provider, &calls, now);
+        prop_assert_eq!(String::from_utf8(sandboxed).unwrap(), String::from_utf8(native).unwrap());
+    });
+}
