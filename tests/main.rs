@@ -2,6 +2,10 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod cache;
+mod conformance;
+mod equality;
 mod probe;
 mod quota;
 mod sandbox;
+mod service;
+mod support;

@@ -17,14 +17,13 @@ pub enum ModelStatus {
 
 /// Words of an enumeration: what stands in JSON and on the command line.
 macro_rules! words {
-    ($type:ident { $($case:ident => $word:literal),* $(,)? } $(, $open:ident)?) => {
+    ($type:ident { $($case:ident => $word:literal),* $(,)? }) => {
         impl $type {
             /// The word for it in JSON.
             #[must_use]
-            pub fn as_str(&self) -> &str {
+            pub const fn as_str(&self) -> &'static str {
                 match self {
                     $(Self::$case => $word,)*
-                    $(Self::$open(word) => word,)?
                 }
             }
         }
@@ -63,14 +62,14 @@ pub enum Reason {
     /// The last call failed for another reason.
     Error,
     /// A reason of a later version.
-    Other(String),
+    Other,
 }
 
 words!(Reason {
     RateLimited => "rate_limited", QuotaExhausted => "quota_exhausted", NoCredit => "no_credit",
     Unauthorized => "unauthorized", Unreachable => "unreachable", Timeout => "timeout", Busy => "busy",
-    Loading => "loading", Error => "error",
-}, Other);
+    Loading => "loading", Error => "error", Other => "other",
+});
 
 /// What kind of refusal a response was.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -90,13 +89,14 @@ pub enum RefusalClass {
     /// Refuses one model or model family only.
     ModelScoped,
     /// A class of a later version.
-    Other(String),
+    Other,
 }
 
 words!(RefusalClass {
     Rate => "rate", Quota => "quota", Money => "money", Concurrency => "concurrency",
     Capacity => "capacity", Oversize => "oversize", ModelScoped => "model_scoped",
-}, Other);
+    Other => "other",
+});
 
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -85,7 +85,7 @@ fn obey(cache: &SignalCache, words: &[&str]) -> String {
         "refresh" => refresh(cache, &named(1)),
         "drop-rights" => {
             if rustix::process::geteuid().is_root() {
-                rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(65_534)).unwrap();
+                nix::unistd::setuid(nix::unistd::Uid::from_raw(65_534)).unwrap();
             }
             "dropped".to_owned()
         }

@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use crate::toolchain::{self, TARGET, Toolchain};
@@ -110,7 +111,8 @@ fn path_names(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(PathB
 fn rustflags(names: &[(PathBuf, String)]) -> Result<String> {
     let mut names: Vec<_> = names.iter().collect();
     names.sort_by_key(|(path, _)| path.components().count());
-    let mut flags = Vec::with_capacity(names.len());
+    // The linker's placeholders for addresses take a fifteenth of a component.
+    let mut flags = vec!["-Clink-arg=--compress-relocations".to_owned()];
     for (path, name) in names {
         let path = path
             .to_str()
@@ -126,7 +128,39 @@ fn encode(module: &Path) -> Result<Vec<u8>> {
     ComponentEncoder::default()
         .module(&bytes)
         .and_then(|encoder| encoder.validate(true).encode())
+        .and_then(|component| without_custom_sections(&component))
         .with_context(|| format!("the module {} cannot be made a component", module.display()))
+}
+
+/// The component without its outer custom sections: names for debuggers, and who produced it.
+fn without_custom_sections(component: &[u8]) -> Result<Vec<u8>> {
+    let mut kept = Vec::with_capacity(component.len());
+    let mut next = 0;
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) if depth > 0 => depth -= 1,
+            Payload::CustomSection(section) if depth == 0 => {
+                // The range begins behind the section's number and length.
+                let range = section.range();
+                let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
+                let start = range.start - 1 - leb128_bytes(range.len());
+                ensure!(component.get(start) == Some(&0), "a custom section has a padded length");
+                kept.extend_from_slice(component.get(next..start).unwrap_or_default());
+                next = range.end;
+            }
+            _ => {}
+        }
+    }
+    kept.extend_from_slice(component.get(next..).unwrap_or_default());
+    Ok(kept)
+}
+
+/// Bytes that a number takes in LEB128.
+fn leb128_bytes(number: usize) -> usize {
+    let bits = usize::BITS - number.leading_zeros();
+    usize::try_from(bits.div_ceil(7)).unwrap_or(1).max(1)
 }
 
 fn check_size(component: &Component, bytes: usize) -> Result<()> {
@@ -170,6 +204,7 @@ mod tests {
         assert_eq!(
             rustflags(&names).unwrap().split('\x1f').collect::<Vec<_>>(),
             [
+                "-Clink-arg=--compress-relocations",
                 "--remap-path-prefix=/home/a/rs=/workspace",
                 "--remap-path-prefix=/home/a/rs/target=/target",
                 "--remap-path-prefix=/home/a/rs/target/wasm/usr=/rustc",

@@ -98,7 +98,7 @@ pub fn decode(provider: &str, json: &[u8]) -> core::result::Result<Signal, Unrea
         match key {
             "provider" => signal.provider = json.text()?,
             "status" => status = Some(json.word(Status::from_word)?),
-            "quota_remaining" => signal.quota_remaining = Some(json.count()?),
+            "quota_remaining" => signal.quota_remaining = json.remaining()?,
             "quota_reset_at" => signal.quota_reset_at = Some(json.time()?),
             "recent_p50_latency_ns" => p50 = Some(json.count()?),
             "last_success_at" => signal.last_success_at = Some(json.time()?),
@@ -133,24 +133,15 @@ fn unless_empty(text: String) -> Option<String> {
 }
 
 fn limit(json: &mut Reader<'_>) -> Result<Limit> {
-    let mut limit = Limit {
-        quantity: Quantity::Other,
-        scope: Scope::default(),
-        window_s: None,
-        limit: None,
-        remaining: None,
-        utilization: None,
-        resets_at: None,
-        captured_at: Time::UNIX_EPOCH,
-    };
+    let mut limit = Limit::new(Quantity::Other, Time::UNIX_EPOCH);
     json.object(|key, json| {
         match key {
             "quantity" => limit.quantity = json.word(|word| Some(Quantity::from(word)))?,
             "scope" => limit.scope = scope(json)?,
             "window_s" => limit.window_s = Some(json.count()?),
             "limit" => limit.limit = Some(json.count()?),
-            "remaining" => limit.remaining = Some(json.count()?),
-            "utilization" => limit.utilization = Some(json.share()?),
+            "remaining" => limit.remaining = json.remaining()?,
+            "utilization" => limit.utilization = json.share()?,
             "resets_at" => limit.resets_at = Some(json.time()?),
             "captured_at" => limit.captured_at = json.time()?,
             _ => json.skip()?,
@@ -184,8 +175,8 @@ fn scope(json: &mut Reader<'_>) -> Result<Scope> {
     let mut scope = Scope::default();
     json.object(|key, json| {
         match key {
-            "account" => scope.account = Some(json.text()?),
-            "model" => scope.model = Some(json.text()?),
+            "account" => scope.account = unless_empty(json.text()?),
+            "model" => scope.model = unless_empty(json.text()?),
             _ => json.skip()?,
         }
         Ok(())

@@ -24,6 +24,8 @@ pub mod reading;
 pub mod refusal;
 pub mod signal;
 mod state;
+#[cfg(test)]
+mod testing;
 pub mod store;
 pub mod text;
 pub mod time;

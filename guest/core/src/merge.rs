@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use crate::json;
 use crate::limit::{self, Held, Scope};
-use crate::provider::{Provider, cooldown_until};
+use crate::provider::{Provider, cooldown_until, left};
 use crate::refusal::{HeldCooldown, add_cooldown};
 use crate::signal::{Reason, Signal, Status};
 use crate::time::Time;
@@ -109,6 +109,9 @@ fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Sig
     newer.cooldown_until = newer.cooldown_until.max(cooldown_until(cooling));
     newer.cooldowns = cooldowns.into_iter().map(|held| held.cooldown).collect();
     newer.limits = limits.iter().filter_map(|held| held.at(now)).collect();
+    if newer.status != Status::Exhausted && !in_newer.is_empty() {
+        (newer.quota_remaining, newer.quota_reset_at) = left(&newer.limits);
+    }
     newer
 }
 
@@ -124,10 +127,10 @@ pub fn settle(provider: &mut Provider, stored: Option<&[u8]>, now: Time, ahead: 
     if let Some(stored) = &stored {
         let knows_nothing = provider.judge(now).status == Status::Unknown;
         provider.adopt(stored, not_after);
-        if knows_nothing && stored.status != Status::Unknown {
-            return Outcome::Superseded;
-        }
         if stored.recorded_at <= not_after {
+            if knows_nothing && stored.status != Status::Unknown {
+                return Outcome::Superseded;
+            }
             // A clock that runs a little behind must not lose to what it has just taken in.
             recorded_at = recorded_at.max(stored.recorded_at);
         }

@@ -7,12 +7,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::evidence::{Evidence, ProbeFailure, ProbeOutcome, QuotaState, QuotaStatus};
 use crate::latency::LatencyWindow;
-use crate::limit::{self, Held, Limit, Quantity, Scope};
+use crate::limit::{self, Held, Limit, Scope};
 use crate::packed::{ACCOUNT, ERROR, MODEL, Observation};
 use crate::reading::{Reading, failure};
-use crate::refusal::{Cooldown, HeldCooldown, QUOTA_COOLDOWN, RefusalClass, add_cooldown};
+use crate::refusal::{Cooldown, HeldCooldown, RefusalClass, add_cooldown};
 use crate::signal::{Latency, Reason};
 use crate::state::carry_fields;
 use crate::text;
@@ -20,8 +19,11 @@ use crate::time::Time;
 
 mod adopt;
 mod judge;
+mod learn;
+#[cfg(test)]
+mod tests;
 
-pub use judge::cooldown_until;
+pub use judge::{cooldown_until, left};
 
 /// Scopes whose successes are remembered.
 const MOST_SCOPES: usize = 64;
@@ -116,9 +118,7 @@ impl Provider {
             let reason = failure(observation.status).unwrap_or(Reason::Error);
             self.fail(received_at, reason, status_message(observation.status));
         } else if is_success(observation.status, class.is_some()) {
-            self.known = true;
-            self.last_success_at = self.last_success_at.max(Some(received_at));
-            self.end_refusals(&scope, sent_at);
+            self.succeed(&scope, sent_at, received_at);
         }
         let stated_end = reading.stated_end(received_at).filter(|_| class.is_some());
         let limits = reading.into_limits(received_at);
@@ -130,6 +130,12 @@ impl Provider {
             let until = until.unwrap_or_else(|| received_at.saturating_add(class.default_duration()));
             self.learn_refusal(Cooldown { scope, class, refused_at: received_at, until });
         }
+    }
+
+    fn succeed(&mut self, scope: &Scope, sent_at: Time, received_at: Time) {
+        self.known = true;
+        self.last_success_at = self.last_success_at.max(Some(received_at));
+        self.end_refusals(scope, sent_at);
     }
 
     /// A call that was sent then has succeeded: what was refused before in this scope is over. A call that
@@ -221,68 +227,6 @@ impl Provider {
     fn cool_down(&mut self, held: HeldCooldown) {
         if self.succeeded_after(&held.cooldown.scope, held.cooldown.refused_at).is_none() {
             add_cooldown(&mut self.cooldowns, held);
-        }
-    }
-
-    /// Takes in what the host found out for this collect.
-    pub fn learn(&mut self, evidence: &Evidence, now: Time) {
-        match evidence {
-            Evidence::None | Evidence::Probe(ProbeOutcome::Unusable) => {}
-            Evidence::Probe(ProbeOutcome::Alive) => {
-                self.known = true;
-                self.last_success_at = self.last_success_at.max(Some(now));
-                self.end_refusals(&Scope::default(), now);
-            }
-            Evidence::Probe(ProbeOutcome::Failed { kind, message }) => {
-                let reason = match kind {
-                    ProbeFailure::Unreachable => Reason::Unreachable,
-                    ProbeFailure::Timeout => Reason::Timeout,
-                    ProbeFailure::Refused => Reason::Error,
-                };
-                self.fail(now, reason, text::bounded(message.as_bytes(), text::MESSAGE_BYTES));
-            }
-            Evidence::Quota(status) => self.learn_quota(status),
-        }
-    }
-
-    fn learn_quota(&mut self, status: &QuotaStatus) {
-        let (Some(captured_at), QuotaState::Ok | QuotaState::Blocked) = (status.captured_at, status.state)
-        else {
-            self.quota_ok_at = None;
-            return;
-        };
-        let account = status.account.as_ref();
-        let account = account.map(|account| text::bounded(account.as_bytes(), text::NAME_BYTES));
-        let scope = Scope { account, model: None }.bounded();
-        // The window that blocks comes first. Others that are used up may be those of one model, or of
-        // usage beyond the plan, and of two windows of one length the first is that of the account.
-        let blocks = status.state == QuotaState::Blocked;
-        for (index, window) in status.windows.iter().enumerate() {
-            let before = status.windows.get(..index).unwrap_or_default();
-            let binds = index == 0 && blocks;
-            let used_up = window.state == QuotaState::Blocked || window.used_percent >= Some(100.0);
-            if before.iter().any(|other| other.window_minutes == window.window_minutes) || used_up && !binds {
-                continue;
-            }
-            let limit = Limit {
-                scope: scope.clone(),
-                window_s: window.window_minutes.and_then(|minutes| minutes.checked_mul(60)),
-                remaining: used_up.then_some(0),
-                utilization: window.used_percent.map(|used| used / 100.0),
-                resets_at: window.resets_at,
-                ..Limit::new(Quantity::Other, captured_at)
-            };
-            self.hold(Held::new(limit.bounded(), captured_at));
-        }
-        if blocks {
-            let window = status.windows.first().filter(|window| window.state == QuotaState::Blocked);
-            let until = window.and_then(|window| window.resets_at);
-            let until = until.unwrap_or_else(|| captured_at.saturating_add(QUOTA_COOLDOWN));
-            let class = RefusalClass::Quota;
-            let cooldown = Cooldown { scope, class, refused_at: captured_at, until };
-            self.cool_down(HeldCooldown { cooldown, shared: false });
-        } else {
-            self.quota_ok_at = self.quota_ok_at.max(Some(captured_at));
         }
     }
 

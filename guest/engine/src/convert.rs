@@ -1,6 +1,6 @@
 //! The same values on both sides of the interface.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use runtime_signals_core as core_logic;
@@ -16,7 +16,7 @@ use core_logic::store::InputError as CoreInputError;
 use core_logic::time::Time;
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{Evidence, InputError};
-use crate::bindings::runtime_signals::signals::types::{
+use crate::bindings::exports::runtime_signals::signals::types::{
     Cooldown, Instant, Latency, Limit, ProbeFailureKind, ProbeOutcome, Quantity, QuotaState, QuotaStatus,
     Reading, Reason, RefusalClass, Scope, Signal, Status,
 };
@@ -84,7 +84,7 @@ macro_rules! same_cases {
             fn to_wit(self) -> $wit {
                 match self {
                     $(Self::$case => $wit::$case,)*
-                    $(Self::$open(word) => $wit::$open(word),)?
+                    $(Self::$open(_) => $wit::$open,)?
                 }
             }
         }
@@ -93,7 +93,7 @@ macro_rules! same_cases {
             fn from_wit(self) -> $core {
                 match self {
                     $(Self::$case => $core::$case,)*
-                    $(Self::$open(word) => $core::$open(word),)?
+                    $(Self::$open => $core::$open(String::from("other")),)?
                 }
             }
         }

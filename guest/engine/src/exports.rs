@@ -16,7 +16,7 @@ use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
     CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Profile,
     Reading, Signal, WantedHeader,
 };
-use crate::bindings::runtime_signals::signals::types::NameMatch;
+use crate::bindings::exports::runtime_signals::signals::types::NameMatch;
 use crate::convert::{FromWit, ToWit};
 
 /// The component.

@@ -93,8 +93,16 @@ impl<'d> TempFile<'d> {
 
     /// Puts the file at `name` unless something stands there: then `None`.
     pub(super) fn link_to(self, name: &str) -> Result<Option<OwnFile>, CacheError> {
-        let linked = self.entry.dir.link(&self.entry.name, name)?;
-        Ok(linked.then_some(self.own))
+        Ok(self.link(name)?.then_some(self.own))
+    }
+
+    /// Gives the file the further name `name` unless something stands there. Whether that was free.
+    pub(super) fn link(&self, name: &str) -> Result<bool, CacheError> {
+        self.entry.dir.link(&self.entry.name, name)
+    }
+
+    pub(super) fn stamp(&self) -> &FileStamp {
+        self.own.stamp()
     }
 }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dir::TierDir;
 use super::error::CacheError;
-use super::file::{FileStamp, OwnFile, SideFile};
+use super::file::{FileStamp, SideFile, TempFile};
 use super::guard::{Guard, Wait};
 use super::name::Source;
 use super::options::CacheOptions;
@@ -37,19 +37,23 @@ struct LockFile {
 pub(super) struct Section<'d> {
     dir: &'d TierDir,
     lock_file: String,
-    own: OwnFile,
-    /// Given back last: our lock is removed under it.
+    /// Given back after our lock is removed, before its private name is.
     _guard: Guard,
+    lock: TempFile<'d>,
 }
 
 impl<'d> Section<'d> {
+    /// Waits at most `limit` for the guard and the lock.
     pub(super) fn enter(
         dir: &'d TierDir,
         source: &Source,
         options: &CacheOptions,
+        limit: Duration,
     ) -> Result<Self, CacheError> {
         let lock_file = source.lock_file();
-        let mut wait = Wait::new(options.lock_timeout);
+        // Written before the guard is taken, which keeps that short.
+        let lock = prepare(dir, &lock_file, options.clock.now())?;
+        let mut wait = Wait::new(limit);
         let mut unreadable = Unreadable::default();
         loop {
             let guard = Guard::acquire(dir, &mut wait)?;
@@ -69,8 +73,8 @@ impl<'d> Section<'d> {
                     State::Unreadable => false,
                 },
             };
-            if free && let Some(own) = publish(dir, &lock_file, now)? {
-                return Ok(Self { dir, lock_file, own, _guard: guard });
+            if free && lock.link(&lock_file)? {
+                return Ok(Self { dir, lock_file, _guard: guard, lock });
             }
             drop(guard);
             wait.pause(dir, &lock_file, holder)?;
@@ -80,13 +84,13 @@ impl<'d> Section<'d> {
 
 impl Drop for Section<'_> {
     fn drop(&mut self) {
-        if let Err(error) = self.dir.remove_if(&self.lock_file, self.own.stamp()) {
+        if let Err(error) = self.dir.remove_if(&self.lock_file, self.lock.stamp()) {
             tracing::warn!(%error, "a lock of the signal cache stays behind");
         }
     }
 }
 
-fn publish(dir: &TierDir, lock_file: &str, now: SystemTime) -> Result<Option<OwnFile>, CacheError> {
+fn prepare<'d>(dir: &'d TierDir, lock_file: &str, now: SystemTime) -> Result<TempFile<'d>, CacheError> {
     let lock = LockFile {
         pid: process::own_pid(),
         started_at: Some(Rfc3339(now)),
@@ -94,7 +98,7 @@ fn publish(dir: &TierDir, lock_file: &str, now: SystemTime) -> Result<Option<Own
         start: process::own_start(),
     };
     let bytes = serde_json::to_vec(&lock).map_err(CacheError::io("write", dir.path(lock_file)))?;
-    dir.temp_file(&bytes)?.link_to(lock_file)
+    dir.temp_file(&bytes)
 }
 
 #[derive(Debug, PartialEq, Eq)]

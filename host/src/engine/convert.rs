@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::bindings::exports::runtime_signals::signals::runtime_signals as wit_api;
-use super::bindings::runtime_signals::signals::types as wit;
+use super::bindings::exports::runtime_signals::signals::types as wit;
 use crate::probe::{ProbeFailureKind, ProbeOutcome};
 use crate::quota::{QuotaState, QuotaStatus};
 use crate::signal::{
@@ -73,14 +73,13 @@ pub(crate) fn nanoseconds(span: Duration) -> u64 {
 
 /// Both directions of an enumeration whose cases have the same names on both sides.
 macro_rules! same_cases {
-    ($type:ident = $wit:path { $($case:ident),* } $(, $open:ident)?) => {
+    ($type:ident = $wit:path { $($case:ident),* }) => {
         impl ToWit for $type {
             type Wit = $wit;
             fn to_wit(&self) -> $wit {
                 use $wit as Wit;
                 match self {
                     $(Self::$case => Wit::$case,)*
-                    $(Self::$open(word) => Wit::$open(word.clone()),)?
                 }
             }
         }
@@ -89,7 +88,6 @@ macro_rules! same_cases {
             fn from_wit(self) -> $type {
                 match self {
                     $(Self::$case => $type::$case,)*
-                    $(Self::$open(word) => $type::$open(word),)?
                 }
             }
         }
@@ -98,11 +96,12 @@ macro_rules! same_cases {
 
 same_cases!(ModelStatus = wit::Status { Available, Degraded, Exhausted, Unknown });
 same_cases!(Reason = wit::Reason {
-    RateLimited, QuotaExhausted, NoCredit, Unauthorized, Unreachable, Timeout, Busy, Loading, Error
-}, Other);
+    RateLimited, QuotaExhausted, NoCredit, Unauthorized, Unreachable, Timeout, Busy, Loading, Error,
+    Other
+});
 same_cases!(RefusalClass = wit::RefusalClass {
-    Rate, Quota, Money, Concurrency, Capacity, Oversize, ModelScoped
-}, Other);
+    Rate, Quota, Money, Concurrency, Capacity, Oversize, ModelScoped, Other
+});
 same_cases!(Quantity = wit::Quantity { Requests, Tokens, InputTokens, OutputTokens, Other });
 same_cases!(QuotaState = wit::QuotaState { Ok, Stale, Blocked, Unavailable, Unauthenticated, Unknown });
 same_cases!(ProbeFailureKind = wit::ProbeFailureKind { Unreachable, Timeout, Refused });

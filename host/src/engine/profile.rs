@@ -3,7 +3,7 @@
 //! The component declares them once a type; names are matched here, so that a response's other headers are
 //! never copied and the guest compares no names.
 
-use super::bindings::runtime_signals::signals::types::{NameMatch, WantedHeader};
+use super::bindings::exports::runtime_signals::signals::types::{NameMatch, WantedHeader};
 use crate::observation::Headers;
 
 pub(crate) use super::bindings::exports::runtime_signals::signals::runtime_signals::EvidenceSource;

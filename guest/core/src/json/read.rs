@@ -210,15 +210,11 @@ impl<'a> Reader<'a> {
     fn number(&mut self) -> Result<&'a [u8]> {
         let _ = self.peek();
         let rest = self.text.get(self.offset..).unwrap_or_default();
-        let part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
-        let length = rest.iter().position(|byte| !part(byte)).unwrap_or(rest.len());
-        match rest.get(..length) {
-            Some(number) if number.iter().any(u8::is_ascii_digit) => {
-                self.offset += length;
-                Ok(number)
-            }
-            _ => self.error("a number was expected"),
-        }
+        let Some((number, _)) = number_length(rest).and_then(|length| rest.split_at_checked(length)) else {
+            return self.error("a number was expected");
+        };
+        self.offset += number.len();
+        Ok(number)
     }
 
     /// A whole number, which other programs may write as a negative one: that is 0.
@@ -228,23 +224,28 @@ impl<'a> Reader<'a> {
             Some(digits) => (true, digits),
             None => (false, number),
         };
-        let value = digits.iter().try_fold(0u64, |sum, byte| {
-            byte.is_ascii_digit().then_some(())?;
-            sum.checked_mul(10)?.checked_add(u64::from(byte - b'0'))
-        });
-        match value {
+        match crate::number::count(digits) {
             Some(_) if negative => Ok(0),
-            Some(value) if !digits.is_empty() => Ok(value),
-            _ => self.error("a whole number below 2^64 was expected"),
+            Some(value) => Ok(value),
+            None => self.error("a whole number below 2^64 was expected"),
         }
     }
 
-    /// A non-negative decimal number, to a millionth.
-    pub(super) fn share(&mut self) -> Result<f64> {
-        let number = self.number()?;
-        let millionths = crate::number::millionths(number);
+    /// What is left of something: as [`count`](Self::count), but -1 means that it is not known.
+    pub(super) fn remaining(&mut self) -> Result<Option<u64>> {
+        let before = self.offset;
+        if self.number()? == b"-1" {
+            return Ok(None);
+        }
+        self.offset = before;
+        self.count().map(Some)
+    }
+
+    /// A non-negative decimal number, to a millionth; one of another range or form is passed over.
+    pub(super) fn share(&mut self) -> Result<Option<f64>> {
+        let millionths = crate::number::millionths(self.number()?);
         #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
-        millionths.map_or_else(|| self.error("a decimal number was expected"), |share| Ok(share as f64 / 1e6))
+        Ok(millionths.map(|share| share as f64 / 1e6))
     }
 
     /// Any value.
@@ -260,6 +261,27 @@ impl<'a> Reader<'a> {
             _ => self.number().map(|_| ()),
         }
     }
+}
+
+/// Length of the number at the start of `text`; `None` where there is none.
+fn number_length(text: &[u8]) -> Option<usize> {
+    let digits = |from: usize| {
+        let digits = text.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit());
+        Some(from + digits.count()).filter(|end| *end > from)
+    };
+    let whole = usize::from(text.first() == Some(&b'-'));
+    let mut end = digits(whole)?;
+    if text.get(whole) == Some(&b'0') && end > whole + 1 {
+        return None;
+    }
+    if text.get(end) == Some(&b'.') {
+        end = digits(end + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(end) {
+        let sign = matches!(text.get(end + 1), Some(b'+' | b'-'));
+        end = digits(end + 1 + usize::from(sign))?;
+    }
+    Some(end)
 }
 
 #[cfg(test)]

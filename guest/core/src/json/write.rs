@@ -50,10 +50,11 @@ impl Writer {
         }
     }
 
+    /// A number, at most 2^63 − 1: a reader with signed numbers would refuse the whole text for a larger one.
     pub(super) fn number(&mut self, key: &str, number: Option<u64>) {
         if let Some(number) = number {
             self.key(key);
-            self.digits(number);
+            self.digits(number.min(i64::MAX.unsigned_abs()));
         }
     }
 
@@ -69,11 +70,12 @@ impl Writer {
         self.0.get_mut(start..).unwrap_or_default().reverse();
     }
 
-    /// A share, to a millionth: finer than any provider tells.
+    /// A share, to a millionth: finer than any provider tells. What is not all of it is never written as 1.
     pub(super) fn share(&mut self, key: &str, share: Option<f64>) {
         let Some(share) = share.filter(|share| share.is_finite()) else { return };
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates at 0 and above")]
         let millionths = (share * 1e6 + 0.5) as u64;
+        let millionths = if share < 1.0 { millionths.min(999_999) } else { millionths };
         self.key(key);
         self.digits(millionths / 1_000_000);
         let mut fraction = millionths % 1_000_000;

@@ -50,14 +50,7 @@ impl Provider {
             signal.reason = Some(refusal.reason);
             return signal;
         }
-        // What is used up here binds one model only, or is outdated: it is not what is left of the provider.
-        let usable = || signal.limits.iter().filter(|limit| !limit.is_used_up());
-        let least = |counts: fn(Quantity) -> bool| {
-            usable().filter(|limit| counts(limit.quantity)).filter_map(|limit| limit.remaining).min()
-        };
-        signal.quota_remaining =
-            least(|quantity| quantity == Quantity::Requests).or_else(|| least(Quantity::is_tokens));
-        signal.quota_reset_at = Limit::binding(usable()).and_then(|limit| limit.resets_at);
+        (signal.quota_remaining, signal.quota_reset_at) = left(&signal.limits);
         let failed = self.failed.as_ref().filter(|(at, _)| Some(*at) > self.last_success_at);
         let short_of_capacity = in_force().any(|held| !held.class.exhausts_scope());
         (signal.status, signal.reason) = match failed {
@@ -82,6 +75,18 @@ impl Provider {
         };
         (self.latency.p50(), Some(latency))
     }
+}
+
+/// What is left where nothing refuses: requests if known, else tokens, with the reset of the limit that binds.
+#[must_use]
+pub fn left(limits: &[Limit]) -> (Option<u64>, Option<Time>) {
+    // What is used up all the same binds one model only, or is outdated.
+    let usable = || limits.iter().filter(|limit| !limit.is_used_up());
+    let least = |counts: fn(Quantity) -> bool| {
+        usable().filter(|limit| counts(limit.quantity)).filter_map(|limit| limit.remaining).min()
+    };
+    let remaining = least(|quantity| quantity == Quantity::Requests).or_else(|| least(Quantity::is_tokens));
+    (remaining, Limit::binding(usable()).and_then(|limit| limit.resets_at))
 }
 
 /// Until when a refusal of the provider, or its own shortage, is in force.

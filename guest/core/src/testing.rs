@@ -1,0 +1,177 @@
+//! Calls and processes as tests describe them.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::json;
+use crate::merge::{self, Outcome};
+use crate::packed::{ACCOUNT, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
+use crate::profile;
+use crate::provider::Provider;
+use crate::reading::{self, Reading, Response};
+use crate::signal::Signal;
+use crate::time::Time;
+
+/// How far a stored time may be ahead of the clock.
+pub(crate) const AHEAD: Duration = Duration::from_secs(5);
+
+/// So many seconds after noon.
+pub(crate) fn at(seconds: i64) -> Time {
+    Time::new(1_768_478_400 + seconds, 0).unwrap()
+}
+
+/// A finished call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    provider_type: &'a str,
+    status: u16,
+    headers: &'a [(&'a str, &'a str)],
+    account: &'a str,
+    model: &'a str,
+    error: Option<&'a str>,
+    sent_at: Time,
+    received_at: Time,
+    latency_ns: u64,
+}
+
+/// A call that was answered at once with this status.
+pub(crate) fn call(status: u16, seconds: i64) -> Call<'static> {
+    Call {
+        provider_type: "openai",
+        status,
+        headers: &[],
+        account: "",
+        model: "",
+        error: None,
+        sent_at: at(seconds),
+        received_at: at(seconds),
+        latency_ns: 0,
+    }
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn headers<'b>(self, headers: &'b [(&'b str, &'b str)]) -> Call<'b>
+    where
+        'a: 'b,
+    {
+        Call { headers, ..self }
+    }
+
+    pub(crate) fn of_type(self, provider_type: &'a str) -> Self {
+        Self { provider_type, ..self }
+    }
+
+    pub(crate) fn model(self, model: &'a str) -> Self {
+        Self { model, ..self }
+    }
+
+    pub(crate) fn account(self, account: &'a str) -> Self {
+        Self { account, ..self }
+    }
+
+    pub(crate) fn error(self, error: &'a str) -> Self {
+        Self { error: Some(error), ..self }
+    }
+
+    pub(crate) fn sent(self, seconds: i64) -> Self {
+        Self { sent_at: at(seconds), ..self }
+    }
+
+    pub(crate) fn took(self, latency_ns: u64) -> Self {
+        Self { latency_ns, ..self }
+    }
+
+    fn observe<T>(self, then: impl FnOnce(&Observation<'_>, &profile::Profile) -> T) -> T {
+        let (handle, profile) = profile::for_type(self.provider_type);
+        let mut frames = Vec::new();
+        let named = [(ACCOUNT, self.account), (MODEL, self.model)];
+        for (id, name) in named.into_iter().filter(|(_, name)| !name.is_empty()) {
+            push_frame(&mut frames, id, name.as_bytes()).unwrap();
+        }
+        if let Some(error) = self.error {
+            push_frame(&mut frames, ERROR, error.as_bytes()).unwrap();
+        }
+        for (name, value) in self.headers {
+            let index = profile.fields.iter().position(|field| field.name == *name);
+            let index = u8::try_from(index.unwrap_or_else(|| panic!("{name} is not read"))).unwrap();
+            push_frame(&mut frames, FIRST_HEADER + index, value.as_bytes()).unwrap();
+        }
+        let observation = Observation {
+            provider: 0,
+            profile: handle,
+            status: self.status,
+            received_at: self.received_at,
+            sent_at: self.sent_at,
+            latency_ns: self.latency_ns,
+            ttfb_ns: None,
+            frames: Frames::new(&frames).unwrap(),
+            body: &[],
+        };
+        then(&observation, profile)
+    }
+
+    /// The packed form.
+    pub(crate) fn packed(self) -> Vec<u8> {
+        let mut packed = Vec::new();
+        self.observe(|observation, _| observation.pack(&mut packed)).unwrap();
+        packed
+    }
+
+    /// Records it.
+    pub(crate) fn record(self, provider: &mut Provider) {
+        self.observe(|observation, profile| {
+            let Observation { status, frames, received_at, .. } = *observation;
+            provider.record(observation, reading::read(profile, &Response { status, frames, received_at }));
+        });
+    }
+
+    /// Records it with what a parser component has read.
+    pub(crate) fn record_reading(self, provider: &mut Provider, reading: Reading) {
+        self.observe(|observation, _| provider.record(observation, reading));
+    }
+}
+
+/// A provider of which these calls are known.
+pub(crate) fn after(calls: &[Call<'_>]) -> Provider {
+    let mut provider = Provider::new("p".into(), 100);
+    calls.iter().for_each(|call| call.record(&mut provider));
+    provider
+}
+
+/// A file that several processes commit to.
+#[derive(Default)]
+pub(crate) struct Disk(pub(crate) Option<Vec<u8>>);
+
+impl Disk {
+    /// Commits what a process knows.
+    pub(crate) fn settle(&mut self, provider: &mut Provider, seconds: i64) -> Signal {
+        if let Outcome::Write(signal) = merge::settle(provider, self.0.as_deref(), at(seconds), AHEAD) {
+            self.0 = Some(json::encode(&signal));
+        }
+        self.read()
+    }
+
+    /// Commits a signal of its own; `false` when what is stored stays.
+    pub(crate) fn write(&mut self, signal: Signal, seconds: i64) -> bool {
+        let outcome = merge::commit(self.0.as_deref(), signal, at(seconds), AHEAD);
+        if let Outcome::Write(signal) = &outcome {
+            self.0 = Some(json::encode(signal));
+        }
+        outcome != Outcome::Superseded
+    }
+
+    /// What is stored.
+    pub(crate) fn read(&self) -> Signal {
+        json::decode("p", self.0.as_deref().unwrap()).unwrap()
+    }
+
+    /// A process that has just started, and knows what is stored.
+    pub(crate) fn start(&self) -> Provider {
+        let mut provider = Provider::new("p".into(), 100);
+        if self.0.is_some() {
+            let stored = self.read();
+            provider.adopt(&stored, stored.recorded_at);
+        }
+        provider
+    }
+}
