@@ -41,16 +41,25 @@ fn value() -> impl Strategy<Value = String> {
 fn call() -> impl Strategy<Value = Call> {
     let provider_type = prop::sample::select(vec!["openai", "anthropic", "openrouter", "something-new"]);
     let headers = provider_type.prop_flat_map(|provider_type| {
-        let names: Vec<_> = profile::for_type(provider_type).1.fields.iter().map(|field| field.name).collect();
+        let names: Vec<_> =
+            profile::for_type(provider_type).1.fields.iter().map(|field| field.name).collect();
         let header = (prop::sample::select(names), value());
         (Just(provider_type), prop::collection::vec(header, 0..8))
     });
-    let status = prop::sample::select(vec![0u16, 200, 200, 200, 400, 401, 402, 403, 408, 413, 429, 429, 500, 503]);
+    let status =
+        prop::sample::select(vec![0u16, 200, 200, 200, 400, 401, 402, 403, 408, 413, 429, 429, 500, 503]);
     let model = prop::sample::select(vec![None, None, Some("small"), Some("large")]);
-    let error = prop::sample::select(vec![None, None, None, Some("connection refused"), Some("operation timed out")]);
+    let error =
+        prop::sample::select(vec![None, None, None, Some("connection refused"), Some("operation timed out")]);
     (headers, status, model, error, 1u64..5000, 0u64..20_000).prop_map(
         |((provider_type, headers), status, model, error, latency_ms, after_ms)| Call {
-            provider_type, status, headers, model, error, latency_ms, after_ms,
+            provider_type,
+            status,
+            headers,
+            model,
+            error,
+            latency_ms,
+            after_ms,
         },
     )
 }
@@ -64,7 +73,10 @@ fn in_the_sandbox(store: &Store, provider: &str, calls: &[Call], at: impl Fn(u64
             error: call.error,
             received_at: Some(at(call.after_ms)),
             ..Observation::new(
-                provider, call.provider_type, &call.headers, Duration::from_millis(call.latency_ms),
+                provider,
+                call.provider_type,
+                &call.headers,
+                Duration::from_millis(call.latency_ms),
             )
         };
         store.record(&observation).unwrap();

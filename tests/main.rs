@@ -2,6 +2,10 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod cache;
+mod cli;
+mod cli_demo;
+mod cli_ingest;
+mod cli_parse;
 mod conformance;
 mod equality;
 mod probe;

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use runtime_signals::engine::{COMPONENT, CodeCache, EngineError, EngineOptions, Limits};
@@ -20,13 +19,18 @@ fn call<'a>(provider: &'a str, latency_ms: u64, model: Option<&'a str>) -> Obser
 }
 
 /// A store over the engine that fails on demand.
-fn faulty(clock: &Arc<ManualClock>) -> Store {
+fn faulty() -> Store {
+    faulty_within(Duration::from_secs(5))
+}
+
+/// The same, with a bound on the processor time of one call.
+fn faulty_within(cpu_time: Duration) -> Store {
     let component = Path::new(env!("RUNTIME_SIGNALS_ENGINE_WASM")).with_file_name("engine-faults.wasm");
     let component = fs::read(&component).unwrap_or_else(|error| {
         panic!("{}: {error}; run `cargo xtask components`", component.display());
     });
-    let mut options = options(clock);
-    options.engine.limits = Limits { cpu_time: Duration::from_millis(30), ..Limits::default() };
+    let mut options = options(&ManualClock::new());
+    options.engine.limits = Limits { cpu_time, ..Limits::default() };
     Store::with_options(StoreOptions { component: Some(component), ..options }).unwrap()
 }
 
@@ -38,7 +42,8 @@ fn samples(store: &Store, provider: &str) -> u32 {
 fn the_engine_has_no_imports() {
     let engine = wasmtime::Engine::default();
     let component = wasmtime::component::Component::from_binary(&engine, COMPONENT).unwrap();
-    let imports: Vec<_> = component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
+    let imports: Vec<_> =
+        component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
     assert!(imports.is_empty(), "{imports:?}");
 }
 
@@ -67,7 +72,7 @@ fn an_observation_travels_to_the_disk_and_back() {
 
 #[test]
 fn a_trap_costs_the_call_that_trapped_and_nothing_else() {
-    let store = faulty(&ManualClock::new());
+    let store = faulty();
     for latency in 1..=5 {
         store.record(&call("a", latency, None)).unwrap();
         store.record(&call("b", latency, None)).unwrap();
@@ -81,7 +86,7 @@ fn a_trap_costs_the_call_that_trapped_and_nothing_else() {
 
 #[test]
 fn state_is_kept_over_many_replacements_and_exports() {
-    let store = faulty(&ManualClock::new());
+    let store = faulty();
     for latency in 1..=300 {
         store.record(&call("a", latency, None)).unwrap();
         if latency % 7 == 0 {
@@ -95,7 +100,7 @@ fn state_is_kept_over_many_replacements_and_exports() {
 
 #[test]
 fn an_endless_loop_ends_with_its_processor_time() {
-    let store = faulty(&ManualClock::new());
+    let store = faulty_within(Duration::from_millis(30));
     store.record(&call("a", 1, None)).unwrap();
     let error = store.record(&call("a", 2, Some("fault:loop"))).unwrap_err();
     assert!(matches!(error, Error::Engine(EngineError::TimedOut(_))), "{error}");
@@ -105,7 +110,7 @@ fn an_endless_loop_ends_with_its_processor_time() {
 
 #[test]
 fn a_memory_bomb_is_stopped_at_the_limit() {
-    let store = faulty(&ManualClock::new());
+    let store = faulty();
     store.record(&call("a", 1, None)).unwrap();
     let error = store.record(&call("a", 2, Some("fault:memory"))).unwrap_err();
     assert!(matches!(error, Error::Engine(EngineError::OutOfMemory(_))), "{error}");
@@ -115,7 +120,7 @@ fn a_memory_bomb_is_stopped_at_the_limit() {
 
 #[test]
 fn deep_recursion_is_stopped_by_the_stack_limit() {
-    let store = faulty(&ManualClock::new());
+    let store = faulty();
     let error = store.record(&call("a", 2, Some("fault:stack"))).unwrap_err();
     assert!(matches!(error, Error::Engine(EngineError::Trapped(_))), "{error}");
     store.record(&call("a", 3, None)).unwrap();
@@ -124,11 +129,10 @@ fn deep_recursion_is_stopped_by_the_stack_limit() {
 
 #[test]
 fn of_a_batch_only_the_observation_at_fault_is_lost() {
-    let store = faulty(&ManualClock::new());
+    let store = faulty();
     let names = ["a", "b", "c"];
-    let batch: Vec<_> = (0..30)
-        .map(|index| call(names[index % 3], 10, (index == 13).then_some("fault:trap")))
-        .collect();
+    let batch: Vec<_> =
+        (0..30).map(|index| call(names[index % 3], 10, (index == 13).then_some("fault:trap"))).collect();
     let outcomes = store.record_batch(&batch).unwrap();
     let failed: Vec<_> = (0..30).filter(|index| outcomes[*index].is_err()).collect();
     assert_eq!(failed, [13]);

@@ -263,9 +263,13 @@ async fn without_a_usable_address_the_status_is_unknown() {
     let (service, _) = fixture.probing(ProbeOutcome::Unusable("it is empty".into()));
     assert_eq!(service.collect("p", &input("ollama")).await.unwrap().status, ModelStatus::Unknown);
     service.warmup("p", &input("ollama")).await.unwrap();
-    assert!(fixture.process().read_cached("p").unwrap().is_none_or(|cached| {
-        cached.signal.status == ModelStatus::Unknown
-    }));
+    assert!(
+        fixture
+            .process()
+            .read_cached("p")
+            .unwrap()
+            .is_none_or(|cached| { cached.signal.status == ModelStatus::Unknown })
+    );
 }
 
 #[tokio::test]
@@ -296,7 +300,7 @@ async fn where_the_harness_knows_nothing_the_last_recorded_reading_serves() {
 
 #[tokio::test]
 async fn a_stale_entry_is_returned_at_once_and_refreshed_behind() {
-    let fixture = Fixture::new();
+    let fixture = Fixture { clock: ManualClock::at_present(), ..Fixture::new() };
     let (service, probe) = fixture.probing(ProbeOutcome::Alive);
     assert_eq!(service.maybe_refresh("p", &input("ollama")).unwrap(), None);
     // The refresh is in flight or done: whoever asks now gets its result.

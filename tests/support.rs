@@ -16,6 +16,11 @@ impl ManualClock {
         Arc::new(Self(Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_768_478_400))))
     }
 
+    /// The present, for tests in which the file system's times matter.
+    pub fn at_present() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(SystemTime::now())))
+    }
+
     pub fn advance(&self, by: Duration) {
         *self.0.lock().unwrap() += by;
     }

@@ -13,11 +13,12 @@
 
 pub mod cache;
 pub mod clock;
-
+pub mod demo;
 pub mod engine;
 pub mod probe;
 pub mod quota;
 pub mod statusline;
+pub mod time;
 
 mod error;
 mod global;
@@ -26,7 +27,6 @@ mod redact;
 mod service;
 mod signal;
 mod store;
-mod time;
 mod write_behind;
 
 pub use cache::{SignalCache, Source, cache_source};
@@ -41,7 +41,7 @@ pub use signal::{
 };
 pub use store::{CollectInput, Store, StoreOptions};
 
-/// How long a stored signal is fresh.
-pub use cache::RUNTIME_TTL;
 /// How long a refresh may take.
 pub use cache::RUNTIME_REFRESH_DEADLINE;
+/// How long a stored signal is fresh.
+pub use cache::RUNTIME_TTL;

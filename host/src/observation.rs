@@ -69,7 +69,12 @@ pub struct Observation<'a> {
 impl<'a> Observation<'a> {
     /// An observation of a response that has just arrived.
     #[must_use]
-    pub fn new(provider: &'a str, provider_type: &'a str, headers: &'a dyn Headers, latency: Duration) -> Self {
+    pub fn new(
+        provider: &'a str,
+        provider_type: &'a str,
+        headers: &'a dyn Headers,
+        latency: Duration,
+    ) -> Self {
         Self {
             provider,
             provider_type,

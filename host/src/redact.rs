@@ -19,7 +19,10 @@ pub(crate) fn redact(text: &str) -> String {
     let mut next = Next::Plain;
     for part in text.split_inclusive(is_separator) {
         let (word, end) = part.split_at(part.trim_end_matches(is_separator).len());
-        if !word.is_empty() {
+        let is_mark = word.bytes().all(|byte| matches!(byte, b':' | b'='));
+        if is_mark {
+            redacted.push_str(word);
+        } else {
             if next != Next::Plain || is_credential(word) {
                 redacted.push_str(REMOVED);
             } else {
@@ -56,8 +59,15 @@ fn push_without_path(word: &str, to: &mut String) {
 /// What follows a word? `Bearer …`, `api-key: …`, `cookie: …; …`
 fn after(word: &str) -> Next {
     match word.trim_end_matches([':', '=']).to_ascii_lowercase().as_str() {
-        "bearer" | "basic" | "authorization" | "proxy-authorization" | "x-api-key" | "api-key" | "api_key"
-        | "apikey" | "x-goog-api-key" => Next::Credential,
+        "bearer"
+        | "basic"
+        | "authorization"
+        | "proxy-authorization"
+        | "x-api-key"
+        | "api-key"
+        | "api_key"
+        | "apikey"
+        | "x-goog-api-key" => Next::Credential,
         "cookie" | "set-cookie" => Next::CredentialLine,
         _ => Next::Plain,
     }
@@ -65,9 +75,8 @@ fn after(word: &str) -> Next {
 
 /// Is the word a key by its form: a known prefix, a `key=value` pair of a credential, a token of three parts?
 fn is_credential(word: &str) -> bool {
-    const PREFIXES: [&str; 12] = [
-        "sk-", "sk_", "pk-", "rk-", "gsk_", "xai-", "hf_", "ghp_", "gho_", "github_pat_", "AIza", "AKIA",
-    ];
+    const PREFIXES: [&str; 12] =
+        ["sk-", "sk_", "pk-", "rk-", "gsk_", "xai-", "hf_", "ghp_", "gho_", "github_pat_", "AIza", "AKIA"];
     const PAIRS: [&str; 7] = ["key", "api_key", "api-key", "apikey", "token", "access_token", "secret"];
     let long = word.len() >= 12;
     let pair = word.split_once(['=', ':']).is_some_and(|(name, value)| {
@@ -84,7 +93,9 @@ mod tests {
     #[test]
     fn addresses_keep_scheme_host_and_port_only() {
         assert_eq!(
-            redact("error sending request for url (https://me:pw@api.example:8443/v1/chat?key=SECRET): timed out"),
+            redact(
+                "error sending request for url (https://me:pw@api.example:8443/v1/chat?key=SECRET): timed out"
+            ),
             "error sending request for url (https://api.example:8443): timed out",
         );
     }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::cache::{
-    Committed, Decision, Durability, PruneReport, Raw, RefreshFailure, Refreshed, Refresher, SignalCache, Source,
-    cache_source,
+    Committed, Decision, Durability, PruneReport, Raw, RefreshFailure, Refreshed, Refresher, SignalCache,
+    Source, cache_source,
 };
 use crate::engine::CommitDecision;
 use crate::error::Error;

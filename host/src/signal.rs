@@ -41,7 +41,7 @@ words!(ModelStatus {
 });
 
 /// Why a signal has its status.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
     /// A rate limit (seconds to minutes) refuses requests.
     RateLimited,
@@ -72,7 +72,7 @@ words!(Reason {
 });
 
 /// What kind of refusal a response was.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalClass {
     /// Heals by waiting seconds.
     Rate,

@@ -35,6 +35,8 @@ impl Component {
 }
 
 const MAX_BYTES: usize = 128 * 1024;
+/// For components that no user ever loads.
+const MAX_TEST_BYTES: usize = 256 * 1024;
 
 /// All components.
 pub(crate) const COMPONENTS: &[Component] = &[
@@ -44,10 +46,10 @@ pub(crate) const COMPONENTS: &[Component] = &[
         name: "engine-faults",
         package: "runtime-signals-engine",
         features: &["faults"],
-        max_bytes: MAX_BYTES,
+        max_bytes: MAX_TEST_BYTES,
     },
     // Another shape of the hot call, for benchmarks.
-    Component { name: "pairs", package: "runtime-signals-pairs", features: &[], max_bytes: MAX_BYTES },
+    Component { name: "pairs", package: "runtime-signals-pairs", features: &[], max_bytes: MAX_TEST_BYTES },
 ];
 
 /// The cargo profile of guest crates.

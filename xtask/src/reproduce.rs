@@ -100,11 +100,13 @@ mod tests {
         folder
     }
 
-    /// A workspace with one component of these bytes.
+    /// A workspace whose components have these bytes.
     fn built(root: std::path::PathBuf, bytes: &[u8]) -> Workspace {
         let workspace = Workspace { target: root.join("target"), root };
         fs::create_dir_all(workspace.components()).unwrap();
-        fs::write(workspace.components().join("engine.wasm"), bytes).unwrap();
+        for component in COMPONENTS {
+            fs::write(workspace.components().join(component.file_name()), bytes).unwrap();
+        }
         workspace
     }
 

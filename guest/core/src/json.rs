@@ -36,7 +36,7 @@ pub fn encode(signal: &Signal) -> Vec<u8> {
         json.time("last_error_at", signal.last_error_at);
         json.text_unless_empty("last_error_msg", &signal.last_error_msg);
         json.time("recorded_at", Some(signal.recorded_at));
-        json.text_unless_empty("reason", signal.reason.as_ref().map_or("", Reason::as_str));
+        json.text_unless_empty("reason", signal.reason.as_ref().map_or("", |reason| reason.as_str()));
         json.time("cooldown_until", signal.cooldown_until);
         json.list("limits", &signal.limits, write_limit);
         if let Some(latency) = &signal.latency {
@@ -48,7 +48,7 @@ pub fn encode(signal: &Signal) -> Vec<u8> {
                 json.number("ttfb_p50_ns", latency.ttfb_p50_ns);
             });
         }
-        json.text_unless_empty("refusal", signal.refusal.as_ref().map_or("", RefusalClass::as_str));
+        json.text_unless_empty("refusal", signal.refusal.as_ref().map_or("", |class| class.as_str()));
         json.list("cooldowns", &signal.cooldowns, write_cooldown);
     });
     json.finish()
@@ -198,3 +198,6 @@ fn latency(json: &mut Reader<'_>) -> Result<Latency> {
     })?;
     Ok(latency)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,17 +19,20 @@ pub mod merge;
 pub mod number;
 pub mod packed;
 pub mod profile;
+#[cfg(test)]
+mod properties;
 pub mod provider;
 pub mod reading;
 pub mod refusal;
 pub mod signal;
 mod state;
+pub mod store;
 #[cfg(test)]
 mod testing;
-pub mod store;
 pub mod text;
 pub mod time;
 pub mod window;
+mod words;
 
 pub use latency::LatencyWindow;
 pub use signal::Signal;

@@ -1,5 +1,6 @@
 //! Commits: what to write where another process has stored something meanwhile.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::time::Time;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// Write this signal.
-    Write(Signal),
+    Write(Box<Signal>),
     /// What is stored is newer, or knows something where the new one knows nothing; and there is nothing
     /// that it lacks.
     Superseded,
@@ -29,18 +30,20 @@ pub enum Outcome {
 pub fn commit(stored: Option<&[u8]>, fresh: Signal, now: Time, ahead: Duration) -> Outcome {
     let not_after = now.saturating_add(ahead);
     let stored = stored.and_then(|bytes| json::decode(&fresh.provider, bytes).ok());
-    let Some(stored) = stored else { return Outcome::Write(fresh) };
+    let Some(stored) = stored else { return Outcome::Write(Box::new(fresh)) };
     if fresh.status == Status::Unknown && stored.status != Status::Unknown {
         return Outcome::Superseded;
     }
     if stored.recorded_at <= fresh.recorded_at || stored.recorded_at > not_after {
-        return Outcome::Write(combine(&stored, fresh, now, not_after));
+        return Outcome::Write(Box::new(combine(&stored, fresh, now, not_after)));
     }
     // What is merely late may still tell of a refusal that nobody else has seen.
     let nothing = Signal::unknown(fresh.provider.clone(), fresh.recorded_at);
     let as_it_is = combine(&nothing, stored.clone(), now, not_after);
     let merged = combine(&fresh, stored, now, not_after);
-    if merged == as_it_is { Outcome::Superseded } else { Outcome::Write(merged) }
+    // The class of a refusal that is over is no news by itself.
+    let compared = Signal { refusal: as_it_is.refusal.clone(), ..merged.clone() };
+    if compared == as_it_is { Outcome::Superseded } else { Outcome::Write(Box::new(merged)) }
 }
 
 /// The newer one of two signals with what it lacks of the older one.
@@ -59,7 +62,8 @@ fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Sig
     // was refused stays refused.
     let in_newer = core::mem::take(&mut newer.limits);
     let is_over = |scope: &Scope, refused_at: Time| {
-        let told_since = || in_newer.iter().any(|limit| limit.scope == *scope && limit.captured_at > refused_at);
+        let told_since =
+            || in_newer.iter().any(|limit| limit.scope == *scope && limit.captured_at > refused_at);
         succeeded_at > Some(refused_at) && (*scope == Scope::default() || told_since())
     };
     let as_held = |cooldown| HeldCooldown { cooldown, shared: false };
@@ -87,14 +91,13 @@ fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Sig
     let added = |held: &&HeldCooldown| !of_newer.contains(held);
     let cooling = cooldowns.iter().filter(added).map(|held| &held.cooldown);
     let refusing = cooling.clone().filter(|held| held.class.exhausts_provider());
-    let refusing = refusing.map(|held| (held.until, Reason::of_refusal(&held.class)));
+    let refusing = refusing.map(|held| (held.until, Reason::of_refusal(held.class)));
     let used_up = limits.iter().filter(|held| {
         let known = |limit| held.limit.same_series(limit) && limit.captured_at == held.limit.captured_at;
         !held.spares_provider && !in_newer.iter().any(known)
     });
-    let used_up = used_up.filter_map(|held| {
-        Some((held.refuses_until(now)?, Reason::of_window(held.limit.window_s)))
-    });
+    let used_up =
+        used_up.filter_map(|held| Some((held.refuses_until(now)?, Reason::of_window(held.limit.window_s))));
     if let Some((until, reason)) = used_up.chain(refusing).max_by_key(|(until, _)| *until) {
         if newer.status != Status::Exhausted || newer.quota_reset_at < Some(until) {
             newer.reason = Some(reason);
@@ -138,5 +141,8 @@ pub fn settle(provider: &mut Provider, stored: Option<&[u8]>, now: Time, ahead: 
     let mut signal = provider.judge(now);
     signal.recorded_at = recorded_at;
     provider.share(recorded_at);
-    Outcome::Write(signal)
+    Outcome::Write(Box::new(signal))
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ pub fn millis(text: &[u8]) -> Option<Duration> {
 #[must_use]
 pub fn millionths(text: &[u8]) -> Option<u64> {
     let number = seconds(text)?;
-    number.as_secs().checked_mul(1_000_000)?.checked_add(u64::from(number.subsec_nanos() / 1000))
+    number.as_secs().checked_mul(1_000_000)?.checked_add(number.subsec_micros().into())
 }
 
 /// A Go duration: numbers with units, `6m0s`, `100ms`, `2m59.56s`, `1h`.
@@ -68,10 +68,8 @@ pub fn go_duration(text: &[u8]) -> Option<Duration> {
     while !rest.is_empty() {
         let number_end = rest.iter().position(|byte| !(byte.is_ascii_digit() || *byte == b'.'))?;
         let (number, tail) = rest.split_at_checked(number_end)?;
-        let unit_end = tail
-            .iter()
-            .position(|byte| byte.is_ascii_digit() || *byte == b'.')
-            .unwrap_or(tail.len());
+        let unit_end =
+            tail.iter().position(|byte| byte.is_ascii_digit() || *byte == b'.').unwrap_or(tail.len());
         let (unit, tail) = tail.split_at_checked(unit_end)?;
         sum = sum.checked_add(scaled(number, nanoseconds_of(unit)?)?)?;
         rest = tail;
@@ -179,9 +177,20 @@ mod tests {
     #[test]
     fn counts_are_decimal_digits() {
         for (text, expected) in [
-            ("59", Some(59)), (" 7 ", Some(7)), ("0", Some(0)), ("-1", None), ("-5", Some(0)), ("", None),
-            ("-", None), ("18446744073709551615", Some(u64::MAX)), ("18446744073709551616", None),
-            ("1e3", None), ("0x10", None), ("12.5", None), ("NaN", None), ("+5", None),
+            ("59", Some(59)),
+            (" 7 ", Some(7)),
+            ("0", Some(0)),
+            ("-1", None),
+            ("-5", Some(0)),
+            ("", None),
+            ("-", None),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("1e3", None),
+            ("0x10", None),
+            ("12.5", None),
+            ("NaN", None),
+            ("+5", None),
         ] {
             assert_eq!(count(text.as_bytes()), expected, "{text:?}");
         }
@@ -190,10 +199,23 @@ mod tests {
     #[test]
     fn go_durations_are_exact() {
         for (text, expected) in [
-            ("6m0s", MS(360_000)), ("100ms", MS(100)), ("58.891s", MS(58_891)), ("1m", MS(60_000)),
-            ("2m59.56s", MS(179_560)), ("4h17m", MS(15_420_000)), ("8.64s", MS(8_640)), (".5s", MS(500)),
-            ("1.5h", MS(5_400_000)), ("17", None), ("", None), ("s", None), ("-1s", None), ("1d", None),
-            ("1s garbage", None), (".s", None), ("99999999999999999999h", None),
+            ("6m0s", MS(360_000)),
+            ("100ms", MS(100)),
+            ("58.891s", MS(58_891)),
+            ("1m", MS(60_000)),
+            ("2m59.56s", MS(179_560)),
+            ("4h17m", MS(15_420_000)),
+            ("8.64s", MS(8_640)),
+            (".5s", MS(500)),
+            ("1.5h", MS(5_400_000)),
+            ("17", None),
+            ("", None),
+            ("s", None),
+            ("-1s", None),
+            ("1d", None),
+            ("1s garbage", None),
+            (".s", None),
+            ("99999999999999999999h", None),
         ] {
             assert_eq!(go_duration(text.as_bytes()), expected, "{text:?}");
         }

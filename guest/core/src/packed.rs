@@ -169,7 +169,8 @@ impl Observation<'_> {
     pub fn pack(&self, to: &mut Vec<u8>) -> Option<()> {
         let frames_length = u32::try_from(self.frames.0.len()).ok()?;
         let body_length = u32::try_from(self.body.len()).ok().filter(|_| self.body.len() <= BODY_BYTES)?;
-        let length = u32::try_from(HEADER_BYTES).ok()?.checked_add(frames_length)?.checked_add(body_length)?;
+        let length =
+            u32::try_from(HEADER_BYTES).ok()?.checked_add(frames_length)?.checked_add(body_length)?;
         let flags = if self.ttfb_ns.is_some() { HAS_TTFB } else { 0 };
         to.extend_from_slice(&length.to_le_bytes());
         to.extend_from_slice(&self.provider.to_le_bytes());

@@ -101,10 +101,7 @@ pub fn for_type(provider_type: &str) -> (u16, &'static Profile) {
         "claude" => "anthropic",
         other => other,
     };
-    (0..)
-        .zip(PROFILES)
-        .find(|(_, profile)| profile.name == name)
-        .unwrap_or((0, &openai::PROFILE))
+    (0..).zip(PROFILES).find(|(_, profile)| profile.name == name).unwrap_or((0, &openai::PROFILE))
 }
 
 #[cfg(test)]

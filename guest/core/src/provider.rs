@@ -56,8 +56,21 @@ pub struct Provider {
 }
 
 carry_fields!(Provider {
-    name, latency, ttfb, adopted_latency, known, last_success_at, last_error_at, last_error_msg, failed,
-    last_refusal, cooldowns, limits, successes, quota_ok_at, shared_at,
+    name,
+    latency,
+    ttfb,
+    adopted_latency,
+    known,
+    last_success_at,
+    last_error_at,
+    last_error_msg,
+    failed,
+    last_refusal,
+    cooldowns,
+    limits,
+    successes,
+    quota_ok_at,
+    shared_at,
 });
 
 impl Provider {
@@ -120,15 +133,15 @@ impl Provider {
         } else if is_success(observation.status, class.is_some()) {
             self.succeed(&scope, sent_at, received_at);
         }
-        let stated_end = reading.stated_end(received_at).filter(|_| class.is_some());
+        let stated_end = reading.stated_end(received_at);
         let limits = reading.into_limits(received_at);
-        let limits_end = self.learn_limits(&scope, sent_at, limits, class.as_ref(), stated_end);
-        if let Some(class) = class {
-            // What money is short for does not come back with a window.
-            let limits_end = limits_end.filter(|_| class != RefusalClass::Money);
-            let until = stated_end.or(limits_end);
-            let until = until.unwrap_or_else(|| received_at.saturating_add(class.default_duration()));
-            self.learn_refusal(Cooldown { scope, class, refused_at: received_at, until });
+        let refusal = class.map(|class| {
+            let until = stated_end.unwrap_or_else(|| unstated_end(&class, &limits, received_at));
+            Cooldown { scope: scope.clone(), class, refused_at: received_at, until }
+        });
+        self.learn_limits(&scope, sent_at, limits, refusal.as_ref());
+        if let Some(refusal) = refusal {
+            self.learn_refusal(refusal);
         }
     }
 
@@ -172,16 +185,8 @@ impl Provider {
         }
     }
 
-    /// Takes in the limits of a response. Returns when the last of those is over that are used up.
-    fn learn_limits(
-        &mut self,
-        scope: &Scope,
-        sent_at: Time,
-        limits: Vec<Limit>,
-        class: Option<&RefusalClass>,
-        stated_end: Option<Time>,
-    ) -> Option<Time> {
-        let mut last_end = None;
+    /// Takes in the limits of a response, which may be a refusal.
+    fn learn_limits(&mut self, scope: &Scope, sent_at: Time, limits: Vec<Limit>, refusal: Option<&Cooldown>) {
         for limit in limits.into_iter().take(limit::MOST) {
             let mut held = Held::new(limit.bounded(), sent_at);
             let own = &mut held.limit.scope;
@@ -190,19 +195,17 @@ impl Provider {
             } else if own.account.is_none() {
                 own.account.clone_from(&scope.account);
             }
-            if held.limit.is_used_up() {
-                if class.is_some_and(|class| !class.exhausts_scope()) {
+            if let Some(refusal) = refusal.filter(|_| held.limit.is_used_up()) {
+                if !refusal.class.exhausts_scope() {
                     // The provider's own shortage, or that of this one request.
                     continue;
                 }
-                last_end = last_end.max(Some(held.limit.expires_at()));
-                held.refusal_ends_at = stated_end;
-                held.spares_provider = class == Some(&RefusalClass::ModelScoped);
+                held.refusal_ends_at = Some(refusal.until);
+                held.spares_provider = refusal.class == RefusalClass::ModelScoped;
             }
             self.known = true;
             self.hold(held);
         }
-        last_end
     }
 
     /// Keeps a limit; what a success that was sent later has disproved refuses no more.
@@ -215,7 +218,7 @@ impl Provider {
 
     fn learn_refusal(&mut self, cooldown: Cooldown) {
         if self.last_refusal.as_ref().is_none_or(|(latest, _)| *latest <= cooldown.refused_at) {
-            self.last_refusal = Some((cooldown.refused_at, cooldown.class.clone()));
+            self.last_refusal = Some((cooldown.refused_at, cooldown.class));
         }
         if cooldown.class != RefusalClass::Oversize {
             self.known = true;
@@ -253,9 +256,21 @@ impl Provider {
             self.end_refusals(&scope, seen_at.saturating_add(Duration::from_nanos(1)));
         }
         if model.is_none() {
-            self.quota_ok_at = None;
             self.failed = None;
         }
+    }
+}
+
+/// When a refusal ends that does not state it: with the last of the caller's limits that are used up, if there
+/// are any.
+fn unstated_end(class: &RefusalClass, limits: &[Limit], received_at: Time) -> Time {
+    let default_end = received_at.saturating_add(class.default_duration());
+    let used_up = limits.iter().filter(|limit| limit.is_used_up() && class.exhausts_scope());
+    match (class, used_up.map(Limit::expires_at).max()) {
+        (_, None) => default_end,
+        // What money is short for does not come back with a window.
+        (RefusalClass::Money, Some(limits_end)) => limits_end.max(default_end),
+        (_, Some(limits_end)) => limits_end,
     }
 }
 

@@ -1,13 +1,12 @@
 //! Refusals: what kind a response is, whom it affects and how long it lasts.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::limit::Scope;
 use crate::signal::Reason;
-use crate::text;
 use crate::time::Time;
+use crate::words::words;
 
 /// A rate or concurrency refusal that states no end.
 pub const RATE_COOLDOWN: Duration = Duration::from_secs(60);
@@ -21,7 +20,7 @@ pub const QUOTA_WINDOW_S: u64 = 5 * 3600;
 const MOST: usize = 64;
 
 /// What kind of refusal a response was.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalClass {
     /// Heals by waiting seconds.
     Rate,
@@ -38,13 +37,13 @@ pub enum RefusalClass {
     /// One model or model family only.
     ModelScoped,
     /// A class of a later version.
-    Other(String),
+    Other,
 }
 
 impl RefusalClass {
     /// The class of a refusal of which only the reason is known.
     #[must_use]
-    pub const fn of_reason(reason: Option<&Reason>) -> Self {
+    pub const fn of_reason(reason: Option<Reason>) -> Self {
         match reason {
             Some(Reason::QuotaExhausted) => Self::Quota,
             Some(Reason::NoCredit) => Self::Money,
@@ -52,36 +51,21 @@ impl RefusalClass {
         }
     }
 
-    /// The word for it in JSON.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Rate => "rate",
-            Self::Quota => "quota",
-            Self::Money => "money",
-            Self::Concurrency => "concurrency",
-            Self::Capacity => "capacity",
-            Self::Oversize => "oversize",
-            Self::ModelScoped => "model_scoped",
-            Self::Other(word) => word,
-        }
-    }
-
     /// Does it use up the caller's allowance for everything behind the provider?
     #[must_use]
-    pub fn exhausts_provider(&self) -> bool {
-        self.exhausts_scope() && *self != Self::ModelScoped
+    pub const fn exhausts_provider(self) -> bool {
+        self.exhausts_scope() && !matches!(self, Self::ModelScoped)
     }
 
     /// Does it use up the caller's allowance within its own scope?
     #[must_use]
-    pub fn exhausts_scope(&self) -> bool {
+    pub const fn exhausts_scope(self) -> bool {
         !matches!(self, Self::Capacity | Self::Oversize)
     }
 
     /// How long it lasts where the response states no end.
     #[must_use]
-    pub fn default_duration(&self) -> Duration {
+    pub const fn default_duration(self) -> Duration {
         match self {
             Self::Quota => QUOTA_COOLDOWN,
             Self::Money => MONEY_COOLDOWN,
@@ -90,24 +74,10 @@ impl RefusalClass {
     }
 }
 
-impl From<&str> for RefusalClass {
-    fn from(word: &str) -> Self {
-        match word {
-            "rate" => Self::Rate,
-            "quota" => Self::Quota,
-            "money" => Self::Money,
-            "concurrency" => Self::Concurrency,
-            "capacity" => Self::Capacity,
-            "oversize" => Self::Oversize,
-            "model_scoped" => Self::ModelScoped,
-            other => {
-                let mut word = other.into();
-                text::cut(&mut word, text::NAME_BYTES);
-                Self::Other(word)
-            }
-        }
-    }
-}
+words!(RefusalClass {
+    Rate => "rate", Quota => "quota", Money => "money", Concurrency => "concurrency",
+    Capacity => "capacity", Oversize => "oversize", ModelScoped => "model_scoped", Other => "other",
+} else Other);
 
 /// A refusal and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,7 +165,8 @@ mod tests {
 
     #[test]
     fn every_class_is_read_from_its_own_word() {
-        for word in ["rate", "quota", "money", "concurrency", "capacity", "oversize", "model_scoped", "new"] {
+        for word in ["rate", "quota", "money", "concurrency", "capacity", "oversize", "model_scoped", "other"]
+        {
             assert_eq!(RefusalClass::from(word).as_str(), word);
         }
     }

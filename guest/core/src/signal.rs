@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use crate::limit::Limit;
 use crate::refusal::{Cooldown, QUOTA_WINDOW_S, RefusalClass};
-use crate::text;
 use crate::time::Time;
+use crate::words::words;
 
 /// Can a request be sent now?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,29 +21,12 @@ pub enum Status {
     Unknown,
 }
 
-impl Status {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Available => "available",
-            Self::Degraded => "degraded",
-            Self::Exhausted => "exhausted",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    /// The status of a word; `None` for words that are none.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Available, Self::Degraded, Self::Exhausted, Self::Unknown]
-            .into_iter()
-            .find(|status| status.as_str() == word)
-    }
-}
+words!(Status {
+    Available => "available", Degraded => "degraded", Exhausted => "exhausted", Unknown => "unknown",
+});
 
 /// Why a signal has its status.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// A rate limit refuses requests.
     RateLimited,
@@ -64,30 +47,13 @@ pub enum Reason {
     /// The last call failed for another reason.
     Error,
     /// A reason of a later version.
-    Other(String),
+    Other,
 }
 
 impl Reason {
-    /// The word for it in JSON.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::RateLimited => "rate_limited",
-            Self::QuotaExhausted => "quota_exhausted",
-            Self::NoCredit => "no_credit",
-            Self::Unauthorized => "unauthorized",
-            Self::Unreachable => "unreachable",
-            Self::Timeout => "timeout",
-            Self::Busy => "busy",
-            Self::Loading => "loading",
-            Self::Error => "error",
-            Self::Other(word) => word,
-        }
-    }
-
     /// Why a refusal of this class is one.
     #[must_use]
-    pub const fn of_refusal(class: &RefusalClass) -> Self {
+    pub const fn of_refusal(class: RefusalClass) -> Self {
         match class {
             RefusalClass::Quota => Self::QuotaExhausted,
             RefusalClass::Money => Self::NoCredit,
@@ -104,26 +70,11 @@ impl Reason {
     }
 }
 
-impl From<&str> for Reason {
-    fn from(word: &str) -> Self {
-        match word {
-            "rate_limited" => Self::RateLimited,
-            "quota_exhausted" => Self::QuotaExhausted,
-            "no_credit" => Self::NoCredit,
-            "unauthorized" => Self::Unauthorized,
-            "unreachable" => Self::Unreachable,
-            "timeout" => Self::Timeout,
-            "busy" => Self::Busy,
-            "loading" => Self::Loading,
-            "error" => Self::Error,
-            other => {
-                let mut word = other.into();
-                text::cut(&mut word, text::NAME_BYTES);
-                Self::Other(word)
-            }
-        }
-    }
-}
+words!(Reason {
+    RateLimited => "rate_limited", QuotaExhausted => "quota_exhausted", NoCredit => "no_credit",
+    Unauthorized => "unauthorized", Unreachable => "unreachable", Timeout => "timeout", Busy => "busy",
+    Loading => "loading", Error => "error", Other => "other",
+} else Other);
 
 /// Percentiles of the latency window, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,5 +145,46 @@ impl Signal {
             refusal: None,
             cooldowns: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_five_hours_or_more_is_a_quota() {
+        for (window_s, reason) in [
+            (None, Reason::RateLimited),
+            (Some(60), Reason::RateLimited),
+            (Some(3_600), Reason::RateLimited),
+            (Some(18_000), Reason::QuotaExhausted),
+            (Some(86_400), Reason::QuotaExhausted),
+        ] {
+            assert_eq!(Reason::of_window(window_s), reason);
+        }
+    }
+
+    #[test]
+    fn every_status_and_reason_is_read_from_its_own_word() {
+        for word in ["available", "degraded", "exhausted", "unknown"] {
+            assert_eq!(Status::from_word(word).map(Status::as_str), Some(word));
+        }
+        assert_eq!(Status::from_word("Available"), None);
+        for word in [
+            "rate_limited",
+            "quota_exhausted",
+            "no_credit",
+            "unauthorized",
+            "unreachable",
+            "timeout",
+            "busy",
+            "loading",
+            "error",
+            "other",
+        ] {
+            assert_eq!(Reason::from(word).as_str(), word);
+        }
+        assert_eq!(Reason::from("of a later version"), Reason::Other);
     }
 }

@@ -71,8 +71,8 @@ pub fn parse(bytes: &[u8]) -> Result<Reading, InputError> {
 }
 
 fn read(observation: &Observation<'_>) -> Result<Reading, InputError> {
-    let profile = profile::by_handle(observation.profile)
-        .ok_or(InputError::UnknownProfile(observation.profile))?;
+    let profile =
+        profile::by_handle(observation.profile).ok_or(InputError::UnknownProfile(observation.profile))?;
     let response = Response {
         status: observation.status,
         frames: observation.frames,
@@ -120,8 +120,7 @@ impl Store {
         for observation in packed::observations(bytes) {
             let observation = observation?;
             self.get(observation.provider)?;
-            profile::by_handle(observation.profile)
-                .ok_or(InputError::UnknownProfile(observation.profile))?;
+            profile::by_handle(observation.profile).ok_or(InputError::UnknownProfile(observation.profile))?;
         }
         for observation in packed::observations(bytes) {
             let observation = observation?;
@@ -230,3 +229,6 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

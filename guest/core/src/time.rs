@@ -219,9 +219,9 @@ impl Text<'_> {
     }
 
     fn digits(&mut self, length: usize) -> Option<i64> {
-        self.take(length)?.iter().try_fold(0, |sum, byte| {
-            byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0'))
-        })
+        self.take(length)?
+            .iter()
+            .try_fold(0, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
     }
 
     /// A fraction of a second, in nanoseconds; what is finer is cut off.
@@ -288,10 +288,21 @@ mod tests {
     #[test]
     fn times_out_of_range_and_other_forms_are_refused() {
         for text in [
-            "", "2026", "2026-01-15", "20260115T120000Z", "9999-12-31T23:59:59-01:00",
-            "0001-01-01T00:00:00+01:00", "2026-02-30T00:00:00Z", "10000-01-01T00:00:00Z",
-            "2026-01-15T12:00:00", "2026-01-15T12:00:00+25:00", "2026-01-15T12:00:00 garbage Z",
-            "2026-01-15T12:00:00.Z", "2026-01-15T24:00:00Z", "2026-01-15T12:00:00Zjunk", "+026-01-15T12:00:00Z",
+            "",
+            "2026",
+            "2026-01-15",
+            "20260115T120000Z",
+            "9999-12-31T23:59:59-01:00",
+            "0001-01-01T00:00:00+01:00",
+            "2026-02-30T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "2026-01-15T12:00:00",
+            "2026-01-15T12:00:00+25:00",
+            "2026-01-15T12:00:00 garbage Z",
+            "2026-01-15T12:00:00.Z",
+            "2026-01-15T24:00:00Z",
+            "2026-01-15T12:00:00Zjunk",
+            "+026-01-15T12:00:00Z",
         ] {
             assert_eq!(rfc3339(text), None, "{text}");
         }
@@ -305,17 +316,27 @@ mod tests {
         {
             assert_eq!(Time::parse_http_date(text.as_bytes()), expected, "{text}");
         }
-        for text in ["", "120", "Sun, 06 Nov 1994 08:49:37", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 nov 1994 08:49:37 GMT"] {
+        for text in [
+            "",
+            "120",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 nov 1994 08:49:37 GMT",
+        ] {
             assert_eq!(Time::parse_http_date(text.as_bytes()), None, "{text}");
         }
     }
 
     #[test]
     fn display_trims_the_fraction_as_go_does() {
-        for text in
-            ["2026-01-15T12:00:00Z", "2026-01-15T12:00:00.5Z", "2026-01-15T12:00:00.000000001Z",
-             "9999-12-31T23:59:59.999999999Z", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59.25Z"]
-        {
+        for text in [
+            "2026-01-15T12:00:00Z",
+            "2026-01-15T12:00:00.5Z",
+            "2026-01-15T12:00:00.000000001Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "0001-01-01T00:00:00Z",
+            "1969-12-31T23:59:59.25Z",
+        ] {
             assert_eq!(rfc3339(text).unwrap().to_string(), text);
         }
     }

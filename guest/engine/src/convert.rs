@@ -1,6 +1,6 @@
 //! The same values on both sides of the interface.
 
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use runtime_signals_core as core_logic;
@@ -78,13 +78,12 @@ impl FromWit for Instant {
 
 /// Both directions of an enumeration whose cases have the same names on both sides.
 macro_rules! same_cases {
-    ($core:ident, $wit:ident { $($case:ident),* } $(, $open:ident)?) => {
+    ($core:ident, $wit:ident { $($case:ident),* }) => {
         impl ToWit for $core {
             type Wit = $wit;
             fn to_wit(self) -> $wit {
                 match self {
                     $(Self::$case => $wit::$case,)*
-                    $(Self::$open(_) => $wit::$open,)?
                 }
             }
         }
@@ -93,7 +92,6 @@ macro_rules! same_cases {
             fn from_wit(self) -> $core {
                 match self {
                     $(Self::$case => $core::$case,)*
-                    $(Self::$open => $core::$open(String::from("other")),)?
                 }
             }
         }
@@ -120,12 +118,25 @@ macro_rules! same_fields {
 }
 
 same_cases!(CoreStatus, Status { Available, Degraded, Exhausted, Unknown });
-same_cases!(CoreReason, Reason {
-    RateLimited, QuotaExhausted, NoCredit, Unauthorized, Unreachable, Timeout, Busy, Loading, Error
-}, Other);
-same_cases!(CoreClass, RefusalClass {
-    Rate, Quota, Money, Concurrency, Capacity, Oversize, ModelScoped
-}, Other);
+same_cases!(
+    CoreReason,
+    Reason {
+        RateLimited,
+        QuotaExhausted,
+        NoCredit,
+        Unauthorized,
+        Unreachable,
+        Timeout,
+        Busy,
+        Loading,
+        Error,
+        Other
+    }
+);
+same_cases!(
+    CoreClass,
+    RefusalClass { Rate, Quota, Money, Concurrency, Capacity, Oversize, ModelScoped, Other }
+);
 same_cases!(CoreQuantity, Quantity { Requests, Tokens, InputTokens, OutputTokens, Other });
 
 same_fields!(CoreScope, Scope { account, model; });

@@ -13,8 +13,8 @@ use core_logic::packed::FIRST_HEADER;
 use core_logic::{json, profile, store};
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
-    CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Profile,
-    Reading, Signal, WantedHeader,
+    CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Profile, Reading,
+    Signal, WantedHeader,
 };
 use crate::bindings::exports::runtime_signals::signals::types::NameMatch;
 use crate::convert::{FromWit, ToWit};

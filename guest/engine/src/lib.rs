@@ -12,7 +12,7 @@ mod exports;
 mod faults;
 mod runtime;
 
-#[expect(clippy::all, reason = "generated from the documented WIT")]
+#[allow(clippy::all, reason = "generated from the documented WIT")]
 mod bindings {
     wit_bindgen::generate!({
         world: "engine",

@@ -76,7 +76,11 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component, EngineError> {
 /// Makes the folder, and refuses one that another user could write to.
 fn prepare(folder: &Path) -> Result<(), EngineError> {
     let refuse = |why: String| EngineError::CodeCache { path: folder.into(), why };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| refuse(error.to_string()))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| refuse(error.to_string()))?;
     let metadata = folder.symlink_metadata().map_err(|error| refuse(error.to_string()))?;
     let ours = metadata.uid() == rustix::process::geteuid().as_raw();
     match (metadata.is_dir(), ours, metadata.mode() & 0o077) {

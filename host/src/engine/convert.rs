@@ -18,6 +18,7 @@ pub(crate) trait ToWit {
 }
 
 /// A value of the interface as ours.
+#[expect(clippy::wrong_self_convention, reason = "the counterpart of `to_wit` reads better than `into_host`")]
 pub(crate) trait FromWit {
     type Host;
     fn from_wit(self) -> Self::Host;
@@ -95,13 +96,24 @@ macro_rules! same_cases {
 }
 
 same_cases!(ModelStatus = wit::Status { Available, Degraded, Exhausted, Unknown });
-same_cases!(Reason = wit::Reason {
-    RateLimited, QuotaExhausted, NoCredit, Unauthorized, Unreachable, Timeout, Busy, Loading, Error,
-    Other
-});
-same_cases!(RefusalClass = wit::RefusalClass {
-    Rate, Quota, Money, Concurrency, Capacity, Oversize, ModelScoped, Other
-});
+same_cases!(
+    Reason = wit::Reason {
+        RateLimited,
+        QuotaExhausted,
+        NoCredit,
+        Unauthorized,
+        Unreachable,
+        Timeout,
+        Busy,
+        Loading,
+        Error,
+        Other
+    }
+);
+same_cases!(
+    RefusalClass =
+        wit::RefusalClass { Rate, Quota, Money, Concurrency, Capacity, Oversize, ModelScoped, Other }
+);
 same_cases!(Quantity = wit::Quantity { Requests, Tokens, InputTokens, OutputTokens, Other });
 same_cases!(QuotaState = wit::QuotaState { Ok, Stale, Blocked, Unavailable, Unauthenticated, Unknown });
 same_cases!(ProbeFailureKind = wit::ProbeFailureKind { Unreachable, Timeout, Refused });
@@ -268,10 +280,9 @@ impl ToWit for ProbeOutcome {
         match self {
             Self::Alive => wit::ProbeOutcome::Alive,
             Self::Unusable(why) => wit::ProbeOutcome::Unusable(why.clone()),
-            Self::Failed { kind, message } => wit::ProbeOutcome::Failed(wit::ProbeFailure {
-                kind: kind.to_wit(),
-                message: message.clone(),
-            }),
+            Self::Failed { kind, message } => {
+                wit::ProbeOutcome::Failed(wit::ProbeFailure { kind: kind.to_wit(), message: message.clone() })
+            }
         }
     }
 }

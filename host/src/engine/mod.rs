@@ -106,7 +106,8 @@ impl Engine {
         // Nothing is linked: a component that imports anything does not load.
         let prepared = Linker::new(&engine).instantiate_pre(&component).map_err(load)?;
         let prepared = bindings::EnginePre::new(prepared).map_err(load)?;
-        ticker::start(&engine).map_err(|error| EngineError::Load(format!("no thread for the epoch: {error}")))?;
+        ticker::start(&engine)
+            .map_err(|error| EngineError::Load(format!("no thread for the epoch: {error}")))?;
         let limits = options.limits;
         let template = Arc::new(Template { prepared, limits, latency_window: options.latency_window });
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
@@ -131,7 +132,10 @@ impl Engine {
         usize::try_from(hash >> 32).unwrap_or(0) % self.shards.len()
     }
 
-    #[expect(clippy::indexing_slicing, reason = "there is at least one shard, and indices are modulo their number")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "there is at least one shard, and indices are modulo their number"
+    )]
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
         // A panic of another thread leaves a shard as it was between two calls.
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
@@ -139,7 +143,8 @@ impl Engine {
 
     /// How a provider type is read.
     pub(crate) fn profile(&self, provider_type: &str) -> Result<Arc<Profile>, EngineError> {
-        if let Some(profile) = self.profiles.read().unwrap_or_else(PoisonError::into_inner).get(provider_type) {
+        if let Some(profile) = self.profiles.read().unwrap_or_else(PoisonError::into_inner).get(provider_type)
+        {
             return Ok(profile.clone());
         }
         let described =
@@ -211,7 +216,11 @@ impl Engine {
     }
 
     /// Reads a response without recording it.
-    pub(crate) fn parse(&self, observation: &Observation<'_>, now: SystemTime) -> Result<Reading, EngineError> {
+    pub(crate) fn parse(
+        &self,
+        observation: &Observation<'_>,
+        now: SystemTime,
+    ) -> Result<Reading, EngineError> {
         let profile = self.profile(observation.provider_type)?;
         let mut packed = Vec::new();
         packing::pack(observation, &profile, now, &mut packed);

@@ -12,6 +12,9 @@ use crate::time::to_unix;
 const HEADER_BYTES: usize = 64;
 /// Longest body excerpt, in bytes.
 const BODY_BYTES: usize = 64 << 10;
+/// Longest text of the caller's own, in bytes. The guest keeps less of it; without a bound a long error would not
+/// fit into a frame, and the failed call would pass for a success.
+const TEXT_BYTES: usize = 4 << 10;
 /// Where the provider's handle stands.
 const PROVIDER: std::ops::Range<usize> = 4..8;
 const ERROR: u8 = 0;
@@ -23,10 +26,10 @@ pub(crate) fn pack(observation: &Observation<'_>, profile: &Profile, now: System
     let start = to.len();
     to.resize(start + HEADER_BYTES, 0);
     if let Some(error) = observation.error {
-        push_frame(to, ERROR, &[], redact(error).as_bytes());
+        push_text(to, ERROR, &redact(error));
     }
     for (id, name) in [(ACCOUNT, observation.account), (MODEL, observation.model)] {
-        name.into_iter().for_each(|name| push_frame(to, id, &[], name.as_bytes()));
+        name.into_iter().for_each(|name| push_text(to, id, name));
     }
     profile.frame(observation.headers, to);
     let frames = to.len() - start - HEADER_BYTES;
@@ -54,6 +57,12 @@ pub(crate) fn pack(observation: &Observation<'_>, profile: &Profile, now: System
     fields.put(u32_of(frames).to_le_bytes());
     fields.put(nanoseconds(observation.latency).to_le_bytes());
     fields.put(observation.ttfb.map_or(0, nanoseconds).to_le_bytes());
+}
+
+/// Appends a frame with the start of a text.
+fn push_text(to: &mut Vec<u8>, id: u8, text: &str) {
+    let start = text.get(..text.floor_char_boundary(TEXT_BYTES)).unwrap_or(text);
+    push_frame(to, id, &[], start.as_bytes());
 }
 
 /// The fixed part, filled from front to back.
@@ -91,4 +100,19 @@ pub(crate) fn split(packed: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = tail;
         Some(first)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_text_the_start_is_told() {
+        let mut frames = Vec::new();
+        push_text(&mut frames, ERROR, &"ß".repeat(100_000));
+        push_text(&mut frames, MODEL, "m");
+        let (long, short) = frames.split_at(3 + TEXT_BYTES);
+        assert!(long.ends_with("ß".as_bytes()));
+        assert_eq!(short, [MODEL, 1, 0, b'm']);
+    }
 }

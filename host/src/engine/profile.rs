@@ -104,11 +104,16 @@ mod tests {
 
     fn profile() -> Profile {
         let wanted = |id, kind, name: &str| WantedHeader { id, kind, name: name.into() };
-        Profile::new(0, EvidenceSource::Recorded, false, vec![
-            wanted(16, NameMatch::Exact, "retry-after"),
-            wanted(17, NameMatch::Prefix, "x-ai-ratelimit-"),
-            wanted(18, NameMatch::Suffix, "-limit-name"),
-        ])
+        Profile::new(
+            0,
+            EvidenceSource::Recorded,
+            false,
+            vec![
+                wanted(16, NameMatch::Exact, "retry-after"),
+                wanted(17, NameMatch::Prefix, "x-ai-ratelimit-"),
+                wanted(18, NameMatch::Suffix, "-limit-name"),
+            ],
+        )
     }
 
     fn frames(headers: &dyn Headers) -> Vec<u8> {

@@ -119,18 +119,13 @@ impl Shard {
             return places.iter().map(|_| Ok(())).collect();
         }
         let observations: Vec<_> = packing::split(packed).map(<[u8]>::to_vec).collect();
-        let alone = |(mut one, place): (Vec<u8>, &Place)| {
-            self.record_together(&mut one, std::slice::from_ref(place))
-        };
+        let alone =
+            |(mut one, place): (Vec<u8>, &Place)| self.record_together(&mut one, std::slice::from_ref(place));
         observations.into_iter().zip(places).map(alone).collect()
     }
 
     /// Records packed observations: all of them or none.
-    pub(super) fn record_together(
-        &mut self,
-        packed: &mut [u8],
-        places: &[Place],
-    ) -> Result<(), EngineError> {
+    pub(super) fn record_together(&mut self, packed: &mut [u8], places: &[Place]) -> Result<(), EngineError> {
         let mut at = 0;
         for place in places {
             let handle = self.handle(*place)?;
@@ -156,7 +151,8 @@ impl Shard {
     }
 
     fn handle_now(&self, place: Place) -> Option<u32> {
-        let current = |(generation, _): &(u64, u32)| *generation == self.generation && self.instance.is_some();
+        let current =
+            |(generation, _): &(u64, u32)| *generation == self.generation && self.instance.is_some();
         self.providers.get(place.0)?.handle.filter(current).map(|(_, handle)| handle)
     }
 
@@ -186,9 +182,8 @@ impl Shard {
 
     /// Puts a provider's state and what came since into the present instance.
     fn restore(&mut self, name: &str, state: &[u8], journal: &mut [u8]) -> Result<u32, EngineError> {
-        let handle = self.call(|Call { store, api, providers }| {
-            api.store().call_add_provider(store, providers, name)
-        })?;
+        let handle = self
+            .call(|Call { store, api, providers }| api.store().call_add_provider(store, providers, name))?;
         if !state.is_empty() {
             self.call(|Call { store, api, providers }| {
                 api.store().call_import_provider(store, providers, handle, state)
@@ -206,12 +201,7 @@ impl Shard {
     }
 
     /// Puts back what can be: the state if it goes in, and each observation that does.
-    fn salvage(
-        &mut self,
-        name: &str,
-        state: &[u8],
-        journal: &[u8],
-    ) -> (Result<u32, EngineError>, Vec<u8>) {
+    fn salvage(&mut self, name: &str, state: &[u8], journal: &[u8]) -> (Result<u32, EngineError>, Vec<u8>) {
         let state = if self.restore(name, state, &mut []).is_ok() { state } else { &[] };
         let mut kept = Vec::new();
         for observation in packing::split(journal) {

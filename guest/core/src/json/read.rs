@@ -183,7 +183,8 @@ impl<'a> Reader<'a> {
     /// The character of `\uXXXX`, or of a pair of surrogates; lone ones are replaced, as Go does.
     fn unicode(&mut self) -> Result<char> {
         let high = self.hex()?;
-        if (0xd800..0xdc00).contains(&high) && self.text.get(self.offset..).is_some_and(|r| r.starts_with(b"\\u"))
+        if (0xd800..0xdc00).contains(&high)
+            && self.text.get(self.offset..).is_some_and(|r| r.starts_with(b"\\u"))
         {
             let before = self.offset;
             self.offset += 2;
@@ -303,7 +304,30 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_an_error() {
-        for text in ["", "{", "[1", "[1,]", r#"{"a"}"#, r#"{"a":}"#, "{a:1}", r#""open"#, r#""\x""#, r#""\u12"#, "nul", "{} {}", "\"\n\""] {
+        for text in [
+            "",
+            "{",
+            "[1",
+            "[1,]",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            "{a:1}",
+            r#""open"#,
+            r#""\x""#,
+            r#""\u12"#,
+            "nul",
+            "{} {}",
+            "01",
+            "-",
+            "1.",
+            ".5",
+            "1e",
+            "1-2",
+            "+1",
+            "--1",
+            "1e+",
+            "\"\n\"",
+        ] {
             assert!(skipped(text).is_err(), "{text}");
         }
         let deep = "[".repeat(100_000);

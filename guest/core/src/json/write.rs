@@ -73,7 +73,11 @@ impl Writer {
     /// A share, to a millionth: finer than any provider tells. What is not all of it is never written as 1.
     pub(super) fn share(&mut self, key: &str, share: Option<f64>) {
         let Some(share) = share.filter(|share| share.is_finite()) else { return };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates at 0 and above")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates at 0 and above"
+        )]
         let millionths = (share * 1e6 + 0.5) as u64;
         let millionths = if share < 1.0 { millionths.min(999_999) } else { millionths };
         self.key(key);
@@ -112,7 +116,7 @@ impl Writer {
         }
     }
 
-fn quoted(&mut self, text: &str) {
+    fn quoted(&mut self, text: &str) {
         self.raw("\"");
         for c in text.chars() {
             match c {

@@ -21,7 +21,7 @@ impl Provider {
             return;
         }
         self.known = true;
-        self.drop_what_is_over(stored);
+        self.drop_what_is_over(stored, not_after);
         for limit in stored.limits.iter().take(limit::MOST) {
             self.hold(Held::stored(limit, &stored.cooldowns, not_after));
         }
@@ -37,7 +37,7 @@ impl Provider {
             let refused_at = came_with.map(|cooldown| cooldown.refused_at.min(not_after)).max();
             let known_at = self.last_refusal.as_ref().map(|(refused_at, _)| *refused_at);
             if known_at.is_none() || refused_at > known_at {
-                self.last_refusal = Some((refused_at.unwrap_or(Time::MIN), class.clone()));
+                self.last_refusal = Some((refused_at.unwrap_or(Time::MIN), *class));
             }
         }
         self.shared_at = self.shared_at.max(Some(stored.recorded_at.min(not_after)));
@@ -50,26 +50,26 @@ impl Provider {
         self.shared_at = self.shared_at.max(Some(at));
     }
 
-    /// A refusal that was shared, still lasts and is missing from what was stored later has been ended by
-    /// another process: a call of its own succeeded, or it was told to forget.
-    fn drop_what_is_over(&mut self, stored: &Signal) {
+    /// What was shared and is missing from what was stored later is over: its time has come, a call of another
+    /// process succeeded, or it was told to forget.
+    fn drop_what_is_over(&mut self, stored: &Signal, not_after: Time) {
         // Programs that write the plain keys only leave out everything.
         let tells_refusals = stored.reason.is_some()
             || stored.refusal.is_some()
             || stored.latency.is_some()
             || !stored.limits.is_empty()
             || !stored.cooldowns.is_empty();
-        let at = stored.recorded_at;
-        if !tells_refusals || self.shared_at.is_none_or(|shared_at| at < shared_at) {
+        let is_later = self.shared_at.is_some_and(|shared_at| stored.recorded_at >= shared_at);
+        if !tells_refusals || !is_later || stored.recorded_at > not_after {
             return;
         }
         self.cooldowns.retain(|held| {
             let listed = || stored.cooldowns.iter().any(|other| held.cooldown.covered_by(other));
-            !held.shared || !held.cooldown.in_force(at) || listed()
+            !held.shared || listed()
         });
         self.limits.retain(|held| {
             let listed = || stored.limits.iter().any(|other| held.limit.same_series(other));
-            !held.shared || held.refuses_until(at).is_none() || listed()
+            !held.shared || listed()
         });
     }
 
@@ -88,7 +88,7 @@ impl Provider {
         let short_of_capacity = stored.cooldowns.iter().any(|held| !held.class.exhausts_scope());
         let failure = match stored.status {
             Status::Degraded if !short_of_capacity => {
-                let reason = stored.reason.clone().unwrap_or(Reason::Error);
+                let reason = stored.reason.unwrap_or(Reason::Error);
                 Some((failed_at.unwrap_or(stored.recorded_at.min(not_after)), reason))
             }
             // The failure stands behind the refusal.
@@ -114,7 +114,7 @@ impl Provider {
             let cooldowns = stored.cooldowns.iter().map(|cooldown| cooldown.until);
             let explained = limits.chain(cooldowns).max();
             if explained.is_none() || explained < stored.quota_reset_at {
-                let class = RefusalClass::of_reason(stored.reason.as_ref());
+                let class = RefusalClass::of_reason(stored.reason);
                 let ends_at = stored.quota_reset_at;
                 let until = ends_at.unwrap_or_else(|| recorded_at.saturating_add(class.default_duration()));
                 let scope = Scope::default();

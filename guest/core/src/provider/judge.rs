@@ -26,7 +26,7 @@ impl Provider {
         signal.last_success_at = self.last_success_at;
         signal.last_error_at = self.last_error_at;
         signal.last_error_msg.clone_from(&self.last_error_msg);
-        signal.refusal = self.last_refusal.as_ref().map(|(_, class)| class.clone());
+        signal.refusal = self.last_refusal.map(|(_, class)| class);
         let quota_ok_at = self.quota_ok_at.filter(|ok_at| ok_at.saturating_add(QUOTA_TTL) > now);
         // What the harness found later than a refusal knows better.
         let counts = |refused_at: Time| Some(refused_at) > quota_ok_at;
@@ -37,8 +37,9 @@ impl Provider {
 
         let cooldowns = in_force().filter(|held| held.class.exhausts_provider() && counts(held.refused_at));
         let cooldowns =
-            cooldowns.map(|held| Refusal { until: held.until, reason: Reason::of_refusal(&held.class) });
-        let limits = self.limits.iter().filter(|held| !held.spares_provider && counts(held.limit.captured_at));
+            cooldowns.map(|held| Refusal { until: held.until, reason: Reason::of_refusal(held.class) });
+        let limits =
+            self.limits.iter().filter(|held| !held.spares_provider && counts(held.limit.captured_at));
         let limits = limits.filter_map(|held| {
             let until = held.refuses_until(now)?;
             Some(Refusal { until, reason: Reason::of_window(held.limit.window_s) })
@@ -54,7 +55,7 @@ impl Provider {
         let failed = self.failed.as_ref().filter(|(at, _)| Some(*at) > self.last_success_at);
         let short_of_capacity = in_force().any(|held| !held.class.exhausts_scope());
         (signal.status, signal.reason) = match failed {
-            Some((_, reason)) => (Status::Degraded, Some(reason.clone())),
+            Some((_, reason)) => (Status::Degraded, Some(*reason)),
             None if short_of_capacity => (Status::Degraded, Some(Reason::Busy)),
             None if self.known || quota_ok_at.is_some() => (Status::Available, None),
             None => (Status::Unknown, None),

@@ -11,7 +11,7 @@ use core::cell::RefCell;
 use runtime_signals_core::packed::{FIRST_HEADER, Frames, Observation, push_frame};
 use runtime_signals_core::{Store, Time, profile};
 
-#[expect(clippy::all, reason = "generated from the documented WIT")]
+#[allow(clippy::all, reason = "generated from the documented WIT")]
 mod bindings {
     wit_bindgen::generate!({ world: "pairs", path: "wit", pub_export_macro: true });
 }

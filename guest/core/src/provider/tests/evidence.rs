@@ -16,7 +16,12 @@ fn window(minutes: u64, used_percent: f64, resets_at: i64) -> QuotaWindow {
 
 fn quota(state: QuotaState, seconds: i64, windows: &[QuotaWindow]) -> Evidence {
     let captured_at = Some(at(seconds));
-    Evidence::Quota(QuotaStatus { captured_at, state, windows: windows.to_vec(), account: Some("max".into()) })
+    Evidence::Quota(QuotaStatus {
+        captured_at,
+        state,
+        windows: windows.to_vec(),
+        account: Some("max".into()),
+    })
 }
 
 fn learnt(provider: &mut Provider, evidence: &Evidence, seconds: i64) -> Signal {
@@ -31,10 +36,10 @@ fn a_quota_that_is_ok_is_available_and_tells_its_windows() {
     assert_eq!(verdict(&signal), (Available, None, Some(at(90_000))));
     let limits: Vec<_> =
         signal.limits.iter().map(|limit| (limit.quantity, limit.window_s, limit.utilization)).collect();
-    assert_eq!(limits, [
-        (Quantity::Other, Some(18_000), Some(0.4)),
-        (Quantity::Other, Some(604_800), Some(0.6)),
-    ]);
+    assert_eq!(
+        limits,
+        [(Quantity::Other, Some(18_000), Some(0.4)), (Quantity::Other, Some(604_800), Some(0.6)),]
+    );
     assert_eq!(signal.limits[0].scope.account.as_deref(), Some("max"));
 }
 
@@ -60,7 +65,13 @@ fn a_blocked_quota_without_a_reset_ends_after_the_time_to_live() {
 #[test]
 fn a_used_up_window_that_does_not_block_the_account_refuses_nothing() {
     // One model's week, of the same length as the account's, and usage beyond the plan.
-    let windows = [window(300, 40.0, 9000), window(10_080, 60.0, 90_000), window(10_080, 100.0, 80_000), window(43_200, 100.0, 99_000)];
+    let windows = [
+        window(300, 40.0, 9000),
+        window(10_080, 60.0, 90_000),
+        window(10_080, 100.0, 80_000),
+        window(10_080, 80.0, 80_000),
+        window(43_200, 100.0, 99_000),
+    ];
     let mut provider = after(&[]);
     let signal = learnt(&mut provider, &quota(QuotaState::Ok, 0, &windows), 1);
     assert_eq!((signal.status, signal.limits.len()), (Available, 2));
@@ -70,7 +81,9 @@ fn a_used_up_window_that_does_not_block_the_account_refuses_nothing() {
 
 #[test]
 fn a_quota_without_usable_evidence_is_unknown() {
-    for state in [QuotaState::Stale, QuotaState::Unavailable, QuotaState::Unauthenticated, QuotaState::Unknown] {
+    for state in
+        [QuotaState::Stale, QuotaState::Unavailable, QuotaState::Unauthenticated, QuotaState::Unknown]
+    {
         let evidence = quota(state, 0, &[window(300, 100.0, 9000)]);
         assert_eq!(verdict(&learnt(&mut after(&[]), &evidence, 1)), (Unknown, None, None), "{state:?}");
         let mut provider = after(&[call(200, 0).headers(&[("x-ratelimit-remaining-requests", "7")])]);
@@ -136,7 +149,10 @@ fn a_failure_is_not_healed_by_a_quota() {
 fn a_probe_that_is_answered_is_a_success() {
     let mut provider = after(&[call(500, 0)]);
     let signal = learnt(&mut provider, &Evidence::Probe(ProbeOutcome::Alive), 5);
-    assert_eq!((signal.status, signal.last_success_at, signal.last_error_at), (Available, Some(at(5)), Some(at(0))));
+    assert_eq!(
+        (signal.status, signal.last_success_at, signal.last_error_at),
+        (Available, Some(at(5)), Some(at(0)))
+    );
 }
 
 #[test]
@@ -162,4 +178,11 @@ fn no_address_to_probe_and_no_evidence_say_nothing() {
         assert_eq!(learnt(&mut after(&[]), &evidence, 5), Signal::unknown("p".into(), at(5)));
         assert_eq!(learnt(&mut after(&[call(200, 0)]), &evidence, 5).status, Available);
     }
+}
+
+#[test]
+fn an_older_finding_does_not_take_back_a_newer_one() {
+    let mut provider = after(&[call(429, 7)]);
+    assert_eq!(learnt(&mut provider, &quota(QuotaState::Ok, 10, &[]), 11).status, Available);
+    assert_eq!(learnt(&mut provider, &quota(QuotaState::Ok, 5, &[]), 12).status, Available);
 }

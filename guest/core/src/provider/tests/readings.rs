@@ -11,27 +11,37 @@ fn recorded(status: u16, reading: Reading) -> Signal {
 
 #[test]
 fn counts_without_a_list_of_limits_are_limits() {
-    let signal = recorded(200, Reading {
-        remaining_requests: Some(9),
-        remaining_tokens: Some(500),
-        reset_at: Some(at(30)),
-        ..Reading::default()
-    });
+    let signal = recorded(
+        200,
+        Reading {
+            remaining_requests: Some(9),
+            remaining_tokens: Some(500),
+            reset_at: Some(at(30)),
+            ..Reading::default()
+        },
+    );
     assert_eq!(verdict(&signal), (Status::Available, Some(9), Some(at(30))));
-    assert_eq!(signal.limits.iter().map(|limit| limit.quantity).collect::<Vec<_>>(), [Quantity::Requests, Quantity::Tokens]);
+    assert_eq!(
+        signal.limits.iter().map(|limit| limit.quantity).collect::<Vec<_>>(),
+        [Quantity::Requests, Quantity::Tokens]
+    );
 }
 
 #[test]
 fn the_reset_of_a_simple_reading_is_that_of_the_count_at_zero() {
-    let signal = recorded(429, Reading {
-        remaining_requests: Some(9),
-        remaining_tokens: Some(0),
-        reset_at: Some(at(30)),
-        exhausted: true,
-        ..Reading::default()
-    });
+    let signal = recorded(
+        429,
+        Reading {
+            remaining_requests: Some(9),
+            remaining_tokens: Some(0),
+            reset_at: Some(at(30)),
+            exhausted: true,
+            ..Reading::default()
+        },
+    );
     assert_eq!(verdict(&signal), (Status::Exhausted, Some(0), Some(at(30))));
     assert_eq!(signal.limits[0].resets_at, None);
+    assert_eq!((signal.refusal, signal.cooldowns.len()), (None, 0), "the limit says it all");
 }
 
 #[test]
@@ -42,7 +52,7 @@ fn a_reading_that_says_exhausted_without_a_class_refuses() {
         (Some(Reason::QuotaExhausted), 300),
         (Some(Reason::NoCredit), 3600),
     ] {
-        let signal = recorded(429, Reading { exhausted: true, reason: reason.clone(), ..Reading::default() });
+        let signal = recorded(429, Reading { exhausted: true, reason: reason, ..Reading::default() });
         assert_eq!(verdict(&signal), (Status::Exhausted, Some(0), Some(at(until))), "{reason:?}");
     }
     let hinted = Reading {
@@ -62,7 +72,8 @@ fn the_scope_that_a_limit_lacks_is_that_of_the_call() {
         remaining: Some(5),
         ..Limit::new(Quantity::Requests, at(0))
     };
-    let limits = [limit(None, None), limit(None, Some("family")), limit(Some("org"), None), limit(Some(""), Some(""))];
+    let limits =
+        [limit(None, None), limit(None, Some("family")), limit(Some("org"), None), limit(Some(""), Some(""))];
     let signal = recorded(200, Reading { limits: limits.into(), ..Reading::default() });
     let scopes: Vec<_> = signal
         .limits
@@ -88,13 +99,14 @@ fn figures_out_of_range_are_brought_into_it() {
     ];
     let signal = recorded(200, Reading { limits: limits.into(), ..Reading::default() });
     let figures: Vec<_> = signal.limits.iter().map(|limit| (limit.utilization, limit.resets_at)).collect();
-    assert_eq!(figures, [
-        (None, Some(at(9))),
-        (Some(0.0), Some(at(9))),
-        (Some(0.25), None),
-        (Some(1.0), Some(Time::MAX)),
-    ]);
-    assert!(signal.limits.iter().all(|limit| limit.captured_at == at(0)), "when it was received is known here");
+    assert_eq!(
+        figures,
+        [(None, Some(at(9))), (Some(0.0), Some(at(9))), (Some(0.25), None), (Some(1.0), Some(Time::MAX)),]
+    );
+    assert!(
+        signal.limits.iter().all(|limit| limit.captured_at == at(0)),
+        "when it was received is known here"
+    );
 }
 
 #[test]
@@ -107,4 +119,5 @@ fn more_limits_than_any_provider_has_are_not_kept() {
     });
     let signal = recorded(200, Reading { limits: limits.collect(), ..Reading::default() });
     assert_eq!(signal.limits.len(), 128);
+    assert_eq!(signal.limits[127].window_s, Some(127), "the first are");
 }

@@ -20,12 +20,16 @@ fn a_refusal_that_states_no_end_ends_after_the_time_of_its_class() {
         (RefusalClass::Quota, 300, Reason::QuotaExhausted),
         (RefusalClass::Money, 3600, Reason::NoCredit),
     ] {
-        let provider = refused(class.clone());
+        let provider = refused(class);
         let signal = provider.judge(at(0));
         assert_eq!(verdict(&signal), (Exhausted, Some(0), Some(at(seconds))), "{class:?}");
         assert_eq!((signal.reason, signal.cooldown_until), (Some(reason), Some(at(seconds))), "{class:?}");
-        assert_eq!(signal.refusal, Some(class.clone()));
-        assert_eq!((status(&provider, seconds - 1), status(&provider, seconds)), (Exhausted, Available), "{class:?}");
+        assert_eq!(signal.refusal, Some(class));
+        assert_eq!(
+            (status(&provider, seconds - 1), status(&provider, seconds)),
+            (Exhausted, Available),
+            "{class:?}"
+        );
     }
 }
 
@@ -46,7 +50,12 @@ fn a_limit_at_zero_that_states_no_reset_ends_after_a_minute() {
 fn a_quota_at_zero_that_states_no_reset_ends_after_the_time_to_live_however_long_its_window() {
     for (remaining, utilization) in [(Some(0), None), (None, Some(1.0))] {
         let mut provider = after(&[]);
-        let weekly = Limit { window_s: Some(604_800), remaining, utilization, ..Limit::new(limit::Quantity::Other, at(0)) };
+        let weekly = Limit {
+            window_s: Some(604_800),
+            remaining,
+            utilization,
+            ..Limit::new(limit::Quantity::Other, at(0))
+        };
         call(200, 0).record_reading(&mut provider, Reading { limits: [weekly].into(), ..Reading::default() });
         let signal = provider.judge(at(0));
         assert_eq!((signal.quota_reset_at, signal.reason), (Some(at(300)), Some(Reason::QuotaExhausted)));
@@ -55,15 +64,18 @@ fn a_quota_at_zero_that_states_no_reset_ends_after_the_time_to_live_however_long
 
 #[test]
 fn money_is_not_back_when_a_window_is() {
-    let headers = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "5s")];
-    let provider = after(&[call(402, 0).headers(&headers)]);
-    assert_eq!(provider.judge(at(0)).quota_reset_at, Some(at(3600)));
+    for (reset, seconds) in [("5s", 3600), ("2h", 7200)] {
+        let headers = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", reset)];
+        let provider = after(&[call(402, 0).headers(&headers)]);
+        assert_eq!(provider.judge(at(0)).quota_reset_at, Some(at(seconds)));
+    }
 }
 
 #[test]
 fn capacity_makes_degraded_with_a_cooldown_and_uses_up_nothing() {
     let mut provider = after(&[call(200, 0).headers(&[("x-ratelimit-remaining-requests", "7")])]);
-    let capacity = Reading { retry_after_ms: Some(17_000), refusal: Some(RefusalClass::Capacity), ..Reading::default() };
+    let capacity =
+        Reading { retry_after_ms: Some(17_000), refusal: Some(RefusalClass::Capacity), ..Reading::default() };
     call(429, 1).record_reading(&mut provider, capacity);
     let signal = provider.judge(at(2));
     assert_eq!((signal.status, signal.reason), (Degraded, Some(Reason::Busy)));
@@ -85,7 +97,10 @@ fn a_limit_at_zero_in_a_refusal_for_capacity_or_size_is_not_the_callers() {
 fn an_overloaded_provider_has_failed_as_well() {
     let provider = after(&[call(200, 0), call(503, 1).headers(&[("retry-after", "5")])]);
     let signal = provider.judge(at(2));
-    assert_eq!((signal.status, signal.reason, signal.cooldown_until), (Degraded, Some(Reason::Busy), Some(at(6))));
+    assert_eq!(
+        (signal.status, signal.reason, signal.cooldown_until),
+        (Degraded, Some(Reason::Busy), Some(at(6)))
+    );
     assert_eq!(status(&provider, 100), Degraded, "until the next success");
 }
 
@@ -103,14 +118,15 @@ fn oversize_changes_nothing() {
 #[test]
 fn a_model_scoped_refusal_refuses_its_scope_only() {
     let mut provider = after(&[call(200, 0).model("b").headers(&[("x-ratelimit-remaining-requests", "7")])]);
-    let opus = Limit { remaining: Some(0), resets_at: Some(at(500)), ..Limit::new(limit::Quantity::Other, at(1)) };
+    let opus =
+        Limit { remaining: Some(0), resets_at: Some(at(500)), ..Limit::new(limit::Quantity::Other, at(1)) };
     let class = Some(RefusalClass::ModelScoped);
-    let reading = Reading { exhausted: true, refusal: class.clone(), limits: [opus].into(), ..Reading::default() };
+    let reading = Reading { exhausted: true, refusal: class, limits: [opus].into(), ..Reading::default() };
     call(429, 1).model("a").record_reading(&mut provider, reading);
     let signal = provider.judge(at(2));
     assert_eq!((signal.status, signal.quota_remaining, signal.cooldown_until), (Available, Some(7), None));
     let of_a = &signal.cooldowns[0];
-    assert_eq!((of_a.scope.model.as_deref(), of_a.until, Some(of_a.class.clone())), (Some("a"), at(500), class));
+    assert_eq!((of_a.scope.model.as_deref(), of_a.until, Some(of_a.class)), (Some("a"), at(500), class));
 }
 
 #[test]
@@ -130,8 +146,10 @@ fn a_success_sent_after_the_refusal_was_received_ends_it() {
 
 #[test]
 fn a_success_that_was_already_in_flight_does_not_end_a_refusal() {
-    let refusal = call(429, 10).headers(&[("retry-after", "3600")]);
-    for sent in [9, 10] {
+    let hint = call(429, 10).headers(&[("retry-after", "3600")]);
+    let last_one = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1h")];
+    let used_up = call(404, 10).headers(&last_one);
+    for (refusal, sent) in [(hint, 9), (hint, 10), (used_up, 9), (used_up, 10)] {
         let success = call(200, 30).sent(sent);
         for calls in [[refusal, success], [success, refusal]] {
             let signal = after(&calls).judge(at(31));
@@ -236,4 +254,35 @@ fn refusals_limits_and_successes_of_ever_new_scopes_stay_bounded() {
     }
     assert_eq!((provider.cooldowns.len(), provider.limits.len(), provider.successes.len()), (64, 128, 64));
     assert!(provider.successes.iter().all(|(_, sent_at)| *sent_at >= at(936)), "the latest are kept");
+}
+
+#[test]
+fn a_success_that_arrives_late_does_not_hide_one_that_was_sent_later() {
+    let refusal = call(429, 15).headers(&[("retry-after", "3600")]);
+    assert_eq!(status(&after(&[call(200, 20), call(200, 30).sent(10), refusal]), 31), Available);
+}
+
+#[test]
+fn a_limit_at_zero_that_was_repeated_is_ended_by_a_success_sent_after_the_repeat_only() {
+    let last_one = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "1768482000")];
+    let repeated = [call(404, 0).headers(&last_one), call(404, 20).headers(&last_one)];
+    let with = |sent| after(&[repeated[0], repeated[1], call(200, 30).sent(sent)]);
+    assert_eq!(with(10).judge(at(31)).quota_reset_at, Some(at(3600)));
+    assert_eq!(status(&with(21), 31), Available);
+}
+
+#[test]
+fn a_limit_at_zero_that_turns_out_to_bind_one_model_spares_the_provider() {
+    let used_up = |seconds| Limit {
+        remaining: Some(0),
+        resets_at: Some(at(500)),
+        ..Limit::new(limit::Quantity::Other, at(seconds))
+    };
+    let mut provider = after(&[]);
+    call(404, 0).record_reading(&mut provider, Reading { limits: [used_up(0)].into(), ..Reading::default() });
+    assert_eq!(status(&provider, 1), Exhausted);
+    let refusal = Some(RefusalClass::ModelScoped);
+    let reading = Reading { exhausted: true, refusal, limits: [used_up(2)].into(), ..Reading::default() };
+    call(429, 2).record_reading(&mut provider, reading);
+    assert_eq!(status(&provider, 3), Available);
 }

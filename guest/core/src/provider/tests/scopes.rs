@@ -6,7 +6,8 @@ use super::*;
 fn two_models_behind_one_name_never_overwrite_each_others_limits() {
     let of_a = [("x-ratelimit-limit-requests", "60"), ("x-ratelimit-remaining-requests", "59")];
     let of_b = [("x-ratelimit-limit-requests", "60"), ("x-ratelimit-remaining-requests", "3")];
-    let mut provider = after(&[call(200, 1).model("a").headers(&of_a), call(200, 0).model("b").headers(&of_b)]);
+    let mut provider =
+        after(&[call(200, 1).model("a").headers(&of_a), call(200, 0).model("b").headers(&of_b)]);
     call(200, 2).model("a").headers(&of_a).record(&mut provider);
     let signal = provider.judge(at(3));
     let left: Vec<_> =
@@ -20,7 +21,10 @@ fn two_accounts_and_calls_of_no_scope_are_kept_apart() {
     let mut provider = after(&[]);
     for (index, account) in ["x", "y", ""].into_iter().enumerate() {
         let remaining = ["10", "20", "30"][index];
-        call(200, 0).account(account).headers(&[("x-ratelimit-remaining-requests", remaining)]).record(&mut provider);
+        call(200, 0)
+            .account(account)
+            .headers(&[("x-ratelimit-remaining-requests", remaining)])
+            .record(&mut provider);
     }
     assert_eq!(provider.judge(at(1)).limits.len(), 3);
 }
@@ -43,7 +47,8 @@ fn a_success_in_another_scope_does_not_end_a_refusal() {
 #[test]
 fn clear_of_one_model_leaves_the_others_refused() {
     let hint = [("retry-after", "600"), ("x-ratelimit-remaining-tokens", "0")];
-    let mut provider = after(&[call(429, 0).model("a").headers(&hint), call(429, 0).model("b").headers(&hint)]);
+    let mut provider =
+        after(&[call(429, 0).model("a").headers(&hint), call(429, 0).model("b").headers(&hint)]);
     provider.clear(Some("a"));
     let signal = provider.judge(at(1));
     assert_eq!(signal.status, Status::Exhausted);

@@ -71,7 +71,8 @@ fn a_remaining_of_minus_one_means_not_reported_and_any_other_negative_overdrawn(
 
 #[test]
 fn numbers_that_overflow_years_past_9999_nan_and_empty_values_are_never_an_error_for_the_whole_signal() {
-    for value in ["99999999999999999999", "253402300800", "253402300800000", "99999999999h", "NaN", "inf", ""] {
+    for value in ["99999999999999999999", "253402300800", "253402300800000", "99999999999h", "NaN", "inf", ""]
+    {
         let provider = after(&[call(200, 0).headers(&[
             ("x-ratelimit-reset-requests", value),
             ("retry-after", value),
@@ -100,16 +101,18 @@ fn of_two_hints_in_force_the_later_ends_it() {
 
 #[test]
 fn of_two_limits_at_zero_the_later_ends_it() {
-    let provider = after(&[call(429, 0).headers(&[
-        ("x-ratelimit-limit-requests", "10000"),
-        ("x-ratelimit-remaining-requests", "0"),
-        ("x-ratelimit-reset-requests", "8s"),
-        ("x-ratelimit-remaining-tokens", "0"),
-        ("x-ratelimit-reset-tokens", "58s"),
-    ])]);
-    assert_eq!(provider.judge(at(0)).quota_reset_at, Some(at(58)));
-    assert_eq!(status(&provider, 57), Status::Exhausted);
-    assert_eq!(status(&provider, 58), Status::Available);
+    for (requests, tokens) in [("8s", "58s"), ("58s", "8s")] {
+        let provider = after(&[call(429, 0).headers(&[
+            ("x-ratelimit-limit-requests", "10000"),
+            ("x-ratelimit-remaining-requests", "0"),
+            ("x-ratelimit-reset-requests", requests),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", tokens),
+        ])]);
+        let signal = provider.judge(at(0));
+        assert_eq!((signal.quota_reset_at, signal.cooldown_until), (Some(at(58)), Some(at(58))));
+        assert_eq!((status(&provider, 57), status(&provider, 58)), (Status::Exhausted, Status::Available));
+    }
 }
 
 #[test]
@@ -255,7 +258,12 @@ fn frozen_counters_without_a_reset_stay_known_while_they_are_repeated() {
 
 #[test]
 fn latencies_of_answers_are_measured_and_those_of_errors_are_not() {
-    let calls = [call(200, 0).took(30), call(429, 1).took(10), call(200, 2).took(20), call(0, 3).error("x").took(999)];
+    let calls = [
+        call(200, 0).took(30),
+        call(429, 1).took(10),
+        call(200, 2).took(20),
+        call(0, 3).error("x").took(999),
+    ];
     let signal = after(&calls).judge(at(4));
     assert_eq!(signal.recent_p50_latency_ns, 20);
     let latency = signal.latency.unwrap();

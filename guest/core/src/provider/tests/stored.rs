@@ -31,6 +31,17 @@ fn a_process_that_has_just_started_judges_as_the_one_that_stored() {
         &[call(500, 0), call(429, 1).headers(&USED_UP)],
         &[call(429, 0).model("a").headers(&HINT), call(200, 1).model("b")],
         &[call(413, 0), call(200, 1)],
+        &[call(401, 0).headers(&USED_UP)],
+        // Refused twice until the same reset, and told to come back at another time.
+        &[
+            call(429, 0).headers(&USED_UP),
+            call(429, 1).headers(&[
+                ("retry-after", "25"),
+                ("x-ratelimit-limit-requests", "60"),
+                ("x-ratelimit-remaining-requests", "0"),
+                ("x-ratelimit-reset-requests", "5m59s"),
+            ]),
+        ],
     ] {
         let mut disk = Disk::default();
         let mut provider = after(calls);
@@ -81,20 +92,23 @@ fn a_success_of_another_process_in_another_scope_ends_nothing() {
 
 #[test]
 fn a_refusal_that_nobody_else_was_told_of_outlasts_the_others_successes() {
-    let mut disk = Disk::default();
-    disk.settle(&mut after(&[call(200, 0).took(5)]), 1);
-    let mut refused = disk.start();
-    call(429, 2).model("a").headers(&HINT).record(&mut refused);
-    let mut other = disk.start();
-    call(200, 3).model("b").record(&mut other);
-    disk.settle(&mut other, 4);
-    assert_eq!(disk.settle(&mut refused, 5).status, Exhausted);
+    for refusal in [call(429, 2).headers(&HINT), call(404, 2).headers(&USED_UP[1..])] {
+        let mut disk = Disk::default();
+        disk.settle(&mut after(&[call(200, 0).took(5)]), 1);
+        let mut refused = disk.start();
+        refusal.model("a").record(&mut refused);
+        let mut other = disk.start();
+        call(200, 3).model("b").record(&mut other);
+        disk.settle(&mut other, 4);
+        assert_eq!(disk.settle(&mut refused, 5).status, Exhausted);
+    }
 }
 
 #[test]
 fn what_one_process_was_told_to_forget_another_one_forgets() {
     let mut disk = Disk::default();
-    let mut refused = after(&[call(429, 0).headers(&USED_UP), call(402, 0)]);
+    let left = [("x-ratelimit-remaining-tokens", "7")];
+    let mut refused = after(&[call(200, 0).headers(&left), call(429, 0).headers(&USED_UP), call(402, 0)]);
     disk.settle(&mut refused, 1);
     let mut clearing = disk.start();
     clearing.clear(None);
@@ -109,7 +123,42 @@ fn a_program_that_leaves_the_refusals_out_does_not_end_them() {
     let mut refused = after(&[call(429, 0).headers(&HINT)]);
     disk.settle(&mut refused, 1);
     let mut disk = foreign(r#""status":"available","recent_p50_latency_ns":0"#);
-    assert_eq!(disk.settle(&mut refused, 2).status, Exhausted);
+    let later = String::from_utf8(disk.0.unwrap()).unwrap().replace("12:00:00Z", "12:00:02Z");
+    disk.0 = Some(later.into_bytes());
+    assert_eq!(disk.settle(&mut refused, 3).status, Exhausted);
+}
+
+#[test]
+fn what_was_stored_before_or_by_a_wrong_clock_does_not_end_a_refusal() {
+    for recorded_at in [0, 1_000_000] {
+        let mut disk = Disk::default();
+        let mut refused = disk.start();
+        call(429, 0).headers(&HINT).record(&mut refused);
+        disk.settle(&mut refused, 1);
+        // As if the commit had failed.
+        let other = Signal { recorded_at: at(recorded_at), ..after(&[call(200, -5).took(9)]).judge(at(0)) };
+        disk.0 = Some(json::encode(&other));
+        assert_eq!(disk.settle(&mut refused, 2).status, Exhausted, "{recorded_at}");
+    }
+}
+
+#[test]
+fn a_shortage_of_capacity_that_was_stored_ends_with_its_time() {
+    let mut provider = after(&[call(200, 0)]);
+    let refusal = Some(RefusalClass::Capacity);
+    call(429, 1).record_reading(&mut provider, Reading { refusal, ..Reading::default() });
+    let mut disk = Disk::default();
+    assert_eq!(disk.settle(&mut provider, 2).status, Degraded);
+    let started = disk.start();
+    assert_eq!((status(&started, 60), status(&started, 61)), (Degraded, Available));
+}
+
+#[test]
+fn an_older_refusal_that_was_stored_is_not_the_last_one() {
+    let mut disk = Disk::default();
+    disk.settle(&mut after(&[call(429, 0)]), 1);
+    assert_eq!(disk.settle(&mut after(&[call(503, 2)]), 3).refusal, Some(RefusalClass::Capacity));
+    assert_eq!(disk.settle(&mut after(&[call(402, -9)]), 4).refusal, Some(RefusalClass::Capacity));
 }
 
 #[test]
@@ -158,10 +207,10 @@ fn outcomes_survive_whatever_another_process_stores() {
 #[test]
 fn a_failure_that_was_stored_makes_degraded_until_a_later_success() {
     let mut disk = Disk::default();
-    disk.settle(&mut after(&[call(200, 0), call(500, 5)]), 6);
+    disk.settle(&mut after(&[call(200, 0), call(0, 5).error("no certificate, timeout")]), 6);
     let mut before = after(&[call(200, 4)]);
     let signal = disk.settle(&mut before, 7);
-    assert_eq!((signal.status, signal.reason), (Degraded, Some(Reason::Error)));
+    assert_eq!((signal.status, signal.reason), (Degraded, Some(Reason::Timeout)));
     call(200, 8).record(&mut before);
     assert_eq!(disk.settle(&mut before, 9).status, Available);
 }
@@ -208,7 +257,8 @@ fn unknown_replaces_unknown() {
 
 #[test]
 fn bytes_that_are_no_signal_of_the_provider_are_replaced() {
-    for bytes in [&b""[..], b"{}", b"null", b"{\"provider\":\"p\"", br#"{"provider":"q","status":"unknown"}"#] {
+    for bytes in [&b""[..], b"{}", b"null", b"{\"provider\":\"p\"", br#"{"provider":"q","status":"unknown"}"#]
+    {
         let mut disk = Disk(Some(bytes.to_vec()));
         assert_eq!(disk.settle(&mut after(&[call(200, 0)]), 1).status, Available);
     }
@@ -230,7 +280,14 @@ fn a_stored_time_a_little_ahead_is_kept_and_one_far_ahead_is_replaced() {
 fn evidence_from_the_future_can_be_replaced() {
     let far = 1_000_000;
     let mut disk = Disk::default();
-    disk.settle(&mut after(&[call(429, far).headers(&[("x-ratelimit-limit-requests", "0"), ("x-ratelimit-remaining-requests", "0")]), call(500, far + 1)]), far + 2);
+    disk.settle(
+        &mut after(&[
+            call(429, far)
+                .headers(&[("x-ratelimit-limit-requests", "0"), ("x-ratelimit-remaining-requests", "0")]),
+            call(500, far + 1),
+        ]),
+        far + 2,
+    );
     let mut provider = after(&[call(200, 0)]);
     assert_eq!(disk.settle(&mut provider, 1).status, Exhausted);
     call(200, 20).record(&mut provider);
@@ -244,7 +301,11 @@ fn a_stored_signal_full_of_names_is_taken_in_within_bounds() {
     let mut stored = after(&[call(429, 0)]).judge(at(0));
     let long = "n".repeat(4000);
     let scope = |index: usize| Scope { account: Some(long.clone()), model: Some(alloc::format!("{index}")) };
-    let limit = |index| Limit { scope: scope(index), remaining: Some(1), ..Limit::new(limit::Quantity::Requests, at(0)) };
+    let limit = |index| Limit {
+        scope: scope(index),
+        remaining: Some(1),
+        ..Limit::new(limit::Quantity::Requests, at(0))
+    };
     stored.limits = (0..1000).map(limit).collect();
     let cooldown = |index| Cooldown { scope: scope(index), ..stored.cooldowns[0].clone() };
     stored.cooldowns = (0..1000).map(cooldown).collect();
@@ -261,7 +322,9 @@ fn a_stored_signal_full_of_names_is_taken_in_within_bounds() {
 
 #[test]
 fn a_plain_exhausted_signal_refuses_until_its_reset() {
-    let disk = foreign(r#""status":"exhausted","quota_remaining":0,"quota_reset_at":"2026-01-15T12:10:00Z","recent_p50_latency_ns":5"#);
+    let disk = foreign(
+        r#""status":"exhausted","quota_remaining":0,"quota_reset_at":"2026-01-15T12:10:00Z","recent_p50_latency_ns":5"#,
+    );
     let mut provider = disk.start();
     assert_eq!(verdict(&provider.judge(at(599))), (Exhausted, Some(0), Some(at(600))));
     assert_eq!(verdict(&provider.judge(at(600))), (Available, None, None));
@@ -286,7 +349,9 @@ fn an_exhausted_signal_whose_limits_explain_only_a_part_of_it_refuses_all_the_sa
 
 #[test]
 fn a_plain_count_serves_until_its_reset_or_the_time_to_live() {
-    let disk = foreign(r#""status":"available","quota_remaining":9,"quota_reset_at":"2026-01-15T12:10:00Z","recent_p50_latency_ns":5"#);
+    let disk = foreign(
+        r#""status":"available","quota_remaining":9,"quota_reset_at":"2026-01-15T12:10:00Z","recent_p50_latency_ns":5"#,
+    );
     let provider = disk.start();
     assert_eq!(verdict(&provider.judge(at(599))), (Available, Some(9), Some(at(600))));
     assert_eq!(verdict(&provider.judge(at(600))), (Available, None, None));
@@ -308,7 +373,8 @@ fn a_plain_count_does_not_grow_younger_by_being_stored_again() {
 
 #[test]
 fn a_plain_count_gives_way_to_an_own_one() {
-    let mut provider = foreign(r#""status":"available","quota_remaining":9,"recent_p50_latency_ns":5"#).start();
+    let mut provider =
+        foreign(r#""status":"available","quota_remaining":9,"recent_p50_latency_ns":5"#).start();
     call(200, 1).headers(&[("x-ratelimit-remaining-requests", "40")]).record(&mut provider);
     let signal = provider.judge(at(2));
     assert_eq!((signal.quota_remaining, signal.limits.len()), (Some(40), 1));
@@ -317,7 +383,10 @@ fn a_plain_count_gives_way_to_an_own_one() {
 #[test]
 fn a_plain_degraded_signal_is_degraded_until_a_later_success() {
     for (keys, since) in [
-        (r#""status":"degraded","recent_p50_latency_ns":0,"last_error_at":"2026-01-15T11:59:00Z","last_error_msg":"x""#, -60),
+        (
+            r#""status":"degraded","recent_p50_latency_ns":0,"last_error_at":"2026-01-15T11:59:00Z","last_error_msg":"x""#,
+            -60,
+        ),
         (r#""status":"degraded","recent_p50_latency_ns":0"#, 0),
     ] {
         let mut provider = foreign(keys).start();
@@ -342,4 +411,24 @@ fn a_plain_unknown_signal_leaves_its_outcomes_and_nothing_else() {
     let signal = provider.judge(at(1));
     assert_eq!((signal.status, signal.last_success_at), (Unknown, Some(at(-60))));
     assert_eq!((signal.recent_p50_latency_ns, provider.is_known()), (8, false));
+}
+
+#[test]
+fn a_plain_degraded_signal_does_not_put_an_own_failure_back() {
+    let mut provider = foreign(r#""status":"degraded","recent_p50_latency_ns":0"#).start();
+    let stored = foreign(r#""status":"degraded","recent_p50_latency_ns":0"#).read();
+    call(500, 10).record(&mut provider);
+    provider.adopt(&stored, at(20));
+    call(200, 5).record(&mut provider);
+    assert_eq!(status(&provider, 21), Degraded);
+}
+
+#[test]
+fn a_plain_degraded_signal_means_it_whenever_its_last_error_was() {
+    let keys = concat!(
+        r#""status":"degraded","recent_p50_latency_ns":0,"last_error_at":"2026-01-15T11:59:00Z","#,
+        r#""last_success_at":"2026-01-15T11:59:30Z","reason":"loading""#
+    );
+    let signal = foreign(keys).start().judge(at(1));
+    assert_eq!((signal.status, signal.reason), (Degraded, Some(Reason::Loading)));
 }

@@ -1,0 +1,159 @@
+//! Limits as they are kept, and how two accounts of one are merged.
+
+use alloc::vec::Vec;
+
+use super::Limit;
+use crate::refusal::{Cooldown, RefusalClass};
+use crate::time::Time;
+
+/// Most limits kept for one provider, over all scopes.
+pub const MOST: usize = 128;
+
+/// A limit as it is kept: with what decides between two accounts of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// The limit.
+    pub limit: Limit,
+    /// When the call that told it was sent: the later one knows better.
+    pub sent_at: Time,
+    /// When it was last told, which is later than captured where it was repeated unchanged.
+    pub seen_at: Time,
+    /// When it stops to refuse, if before its reset: the same response stated when to come back, or a call
+    /// has succeeded since. What is left is unknown from then on, since a reset tells when the allowance is
+    /// full again, not when a request can pass.
+    pub refusal_ends_at: Option<Time>,
+    /// Used up for its own scope only: others behind the same provider are not refused by it.
+    pub spares_provider: bool,
+    /// Have other processes been told of it? If they have, and leave it out, they know that it is over.
+    pub shared: bool,
+}
+
+impl Held {
+    /// A limit from a response.
+    #[must_use]
+    pub const fn new(limit: Limit, sent_at: Time) -> Self {
+        let seen_at = limit.captured_at;
+        Self { limit, sent_at, seen_at, refusal_ends_at: None, spares_provider: false, shared: false }
+    }
+
+    /// A limit from a signal that another process stored, with the refusals that stood beside it: one that
+    /// came with the limit says when it stops to refuse.
+    ///
+    /// Nothing is believed to be younger than `not_after`: a wrong clock's evidence would never be replaced.
+    #[must_use]
+    pub fn stored(limit: &Limit, beside: &[Cooldown], not_after: Time) -> Self {
+        let mut held = Self::new(limit.clone().bounded(), limit.captured_at);
+        if limit.is_used_up() {
+            let came_with = |cooldown: &&Cooldown| {
+                cooldown.class.exhausts_scope()
+                    && cooldown.refused_at == limit.captured_at
+                    && cooldown.scope.account == limit.scope.account
+            };
+            held.refusal_ends_at = beside.iter().find(came_with).map(|cooldown| cooldown.until);
+            held.spares_provider = beside.iter().any(|cooldown| {
+                cooldown.class == RefusalClass::ModelScoped
+                    && cooldown.scope == limit.scope
+                    && cooldown.refused_at >= limit.captured_at
+            });
+        }
+        held.limit.captured_at = limit.captured_at.min(not_after);
+        held.sent_at = held.limit.captured_at;
+        held.seen_at = held.limit.captured_at;
+        held.shared = true;
+        held
+    }
+
+    /// Until when the caller is refused by this limit; `None` when it is not used up at `now`.
+    #[must_use]
+    pub fn refuses_until(&self, now: Time) -> Option<Time> {
+        if !self.limit.is_used_up() {
+            return None;
+        }
+        let reset = self.limit.expires_at();
+        Some(self.refusal_ends_at.map_or(reset, |end| end.min(reset))).filter(|end| *end > now)
+    }
+
+    /// A call that was sent at `sent_at` has succeeded: what was used up before is not any more.
+    pub fn succeed(&mut self, sent_at: Time) {
+        if self.limit.is_used_up() && self.seen_at < sent_at {
+            self.refusal_ends_at = Some(self.refusal_ends_at.map_or(sent_at, |end| end.min(sent_at)));
+        }
+    }
+
+    /// What can be said of it at `now`; `None` when it is past its reset.
+    #[must_use]
+    pub fn at(&self, now: Time) -> Option<Limit> {
+        if self.limit.expires_at() <= now {
+            return None;
+        }
+        let mut limit = self.limit.clone();
+        if limit.is_used_up() && self.refuses_until(now).is_none() {
+            limit.remaining = None;
+            limit.utilization = None;
+        }
+        Some(limit)
+    }
+
+    /// Takes in another account of the same limit.
+    ///
+    /// The call that was sent later knows better. Of calls sent at the same time the one that saw the
+    /// higher use wins. An unchanged repeat is not news, and a response that leaves a figure out does not
+    /// make it unknown.
+    fn merge(&mut self, mut new: Self) {
+        let (held_limit, new_limit) = (&mut self.limit, &mut new.limit);
+        new_limit.window_s = new_limit.window_s.or(held_limit.window_s);
+        held_limit.window_s = new_limit.window_s;
+        let same_evidence = held_limit.same_evidence(new_limit);
+        match (held_limit.has_figures(), new_limit.has_figures()) {
+            (true, false) if same_evidence => {
+                // Another process has seen a call succeed, or the limit's refusal end.
+                self.refusal_ends_at = Some(new_limit.captured_at);
+                return;
+            }
+            // A response that leaves figures out is no news; a process that does not know them any more is.
+            (true, false) if !new.shared && held_limit.expires_at() > new_limit.captured_at => {
+                held_limit.limit = held_limit.limit.or(new_limit.limit);
+                return;
+            }
+            (false, true) if !self.shared && new_limit.expires_at() > held_limit.captured_at => {
+                new_limit.limit = new_limit.limit.or(held_limit.limit);
+                *self = new;
+                return;
+            }
+            _ => {}
+        }
+        if same_evidence && (!held_limit.has_figures() || held_limit.same_figures(new_limit)) {
+            return;
+        }
+        let ends_early = |end: Option<Time>| end.is_some() && end < held_limit.resets_at;
+        let is_repeat = held_limit.same_figures(new_limit)
+            && held_limit.resets_at.is_some()
+            && !ends_early(self.refusal_ends_at)
+            && !ends_early(new.refusal_ends_at);
+        if is_repeat {
+            if new.seen_at > self.seen_at {
+                self.spares_provider = new.spares_provider;
+            }
+            held_limit.captured_at = held_limit.captured_at.min(new_limit.captured_at);
+            self.sent_at = self.sent_at.max(new.sent_at);
+            self.seen_at = self.seen_at.max(new.seen_at);
+        } else if new.sent_at > self.sent_at || new.sent_at == self.sent_at && new_limit.used_more(held_limit)
+        {
+            new_limit.limit = new_limit.limit.or(held_limit.limit);
+            *self = new;
+        }
+    }
+}
+
+/// Merges one account of a limit into those that are held.
+pub fn merge(held: &mut Vec<Held>, new: Held) {
+    if let Some(old) = held.iter_mut().find(|held| held.limit.same_series(&new.limit)) {
+        old.merge(new);
+        return;
+    }
+    let first_to_end = held.iter().enumerate().min_by_key(|(_, held)| held.limit.expires_at());
+    if let Some((index, _)) = first_to_end.filter(|_| held.len() >= MOST) {
+        held.swap_remove(index);
+    }
+    held.push(new);
+}

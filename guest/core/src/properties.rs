@@ -1,0 +1,305 @@
+//! What holds for any input at all.
+
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use proptest::prelude::*;
+
+use crate::evidence::Evidence;
+use crate::json;
+use crate::packed::{ACCOUNT, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
+use crate::profile::{self, Meaning, Part};
+use crate::provider::Provider;
+use crate::merge::Outcome;
+use crate::signal::{Signal, Status};
+use crate::store::{self, Store};
+use crate::testing::{AHEAD, at};
+use crate::time::Time;
+
+/// A value that a header may have: usual ones, border cases, noise.
+fn values() -> impl Strategy<Value = Vec<u8>> {
+    let special = vec![
+        "",
+        "0",
+        "1",
+        "-1",
+        "-2",
+        "60",
+        "100",
+        "0.5",
+        "1s",
+        "6m0s",
+        "100ms",
+        "1h",
+        "nan",
+        "inf",
+        "1e9",
+        "999999999",
+        "1000000000",
+        "1768478460",
+        "1768478460000",
+        "99999999999",
+        "253402300799",
+        "18446744073709551615",
+        "18446744073709551616",
+        "9223372036854775807",
+        "2026-01-15T12:01:00Z",
+        "9999-12-31T23:59:59.999999999Z",
+        "0001-01-01T00:00:00Z",
+        "Thu, 15 Jan 2026 12:01:00 GMT",
+        "Sun Nov  6 08:49:37 1994",
+        "99999999999h",
+    ];
+    prop_oneof![
+        4 => prop::sample::select(special).prop_map(|text| text.as_bytes().to_vec()),
+        2 => (0u32..200).prop_map(|number| alloc::format!("{number}").into_bytes()),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+        1 => "[0-9hms.:TZ+-]{0,30}".prop_map(String::into_bytes),
+    ]
+}
+
+/// What is in an observation but its times.
+#[derive(Clone, Debug)]
+struct Answer {
+    profile: u16,
+    status: u16,
+    headers: Vec<(u8, Vec<u8>)>,
+    model: Option<bool>,
+    error: bool,
+}
+
+prop_compose! {
+    fn answers()(
+        profile in 0u16..3,
+        status in prop::sample::select(vec![0u16, 200, 200, 200, 204, 401, 402, 403, 404, 408, 413, 429, 429, 500, 503, 529]),
+        headers in prop::collection::vec((0u8..19, values()), 0..8),
+        model in any::<Option<bool>>(),
+        error in prop::bool::weighted(0.1),
+    ) -> Answer {
+        Answer { profile, status, headers, model, error }
+    }
+}
+
+fn packed(answer: &Answer, sent_at: Time, received_at: Time) -> Vec<u8> {
+    let mut frames = Vec::new();
+    if let Some(first) = answer.model {
+        push_frame(&mut frames, MODEL, if first { b"a" } else { b"b" }).unwrap();
+        push_frame(&mut frames, ACCOUNT, b"org").unwrap();
+    }
+    if answer.error {
+        push_frame(&mut frames, ERROR, b"connection reset").unwrap();
+    }
+    for (id, value) in &answer.headers {
+        push_frame(&mut frames, FIRST_HEADER + id, value).unwrap();
+    }
+    let observation = Observation {
+        provider: 0,
+        profile: answer.profile,
+        status: answer.status,
+        received_at,
+        sent_at,
+        latency_ns: 5,
+        ttfb_ns: None,
+        frames: Frames::new(&frames).unwrap(),
+        body: b"",
+    };
+    let mut packed = Vec::new();
+    observation.pack(&mut packed).unwrap();
+    packed
+}
+
+fn new_store() -> Store {
+    let mut store = Store::new(10);
+    store.add_provider("p");
+    store
+}
+
+fn judged(store: &mut Store, seconds: i64) -> Signal {
+    store.collect(0, &Evidence::None, at(seconds)).unwrap()
+}
+
+/// Calls with their times in seconds, sent and received.
+fn calls(most: usize) -> impl Strategy<Value = Vec<(Answer, i64, i64)>> {
+    prop::collection::vec((answers(), 0i64..100, 0i64..100), 0..most)
+}
+
+fn record_all(store: &mut Store, calls: &[(Answer, i64, i64)]) {
+    for (answer, sent, took) in calls {
+        store.record(&packed(answer, at(*sent), at(sent + took))).unwrap();
+    }
+}
+
+fn without_latency(signal: Signal) -> Signal {
+    Signal { recent_p50_latency_ns: 0, latency: None, ..signal }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_packed_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), flip in any::<prop::sample::Index>(), byte in any::<u8>(), answer in answers()) {
+        let mut store = new_store();
+        let _ = store.record(&bytes);
+        let _ = store::parse(&bytes);
+        let mut damaged = packed(&answer, at(0), at(1));
+        let index = flip.index(damaged.len());
+        damaged[index] = byte;
+        let _ = store::parse(&damaged);
+        let _ = store.record(&damaged);
+        judged(&mut store, 2);
+    }
+
+    #[test]
+    fn no_state_bytes_panic(calls in calls(4), flip in any::<prop::sample::Index>(), byte in any::<u8>(), noise in prop::collection::vec(any::<u8>(), 0..100)) {
+        let mut store = new_store();
+        record_all(&mut store, &calls);
+        let mut state = store.export(0).unwrap();
+        let index = flip.index(state.len());
+        state[index] = byte;
+        for state in [state, [&[1], &noise[..]].concat()] {
+            let mut store = new_store();
+            if store.import(0, &state).is_ok() {
+                record_all(&mut store, &calls);
+                let signal = judged(&mut store, 50);
+                let _ = json::encode(&signal);
+                store.clear(0, None).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_reported_is_in_range_at_any_time(calls in calls(8), seconds in -100i64..4000) {
+        let mut store = new_store();
+        record_all(&mut store, &calls);
+        let now = at(seconds);
+        let signal = judged(&mut store, seconds);
+        let resets = [signal.quota_reset_at, signal.cooldown_until].into_iter().flatten();
+        let resets = resets.chain(signal.limits.iter().filter_map(|limit| limit.resets_at));
+        for reset in resets.chain(signal.cooldowns.iter().map(|held| held.until)) {
+            prop_assert!(now < reset && reset <= Time::MAX, "{reset}");
+        }
+        if signal.status == Status::Exhausted {
+            prop_assert_eq!(signal.quota_remaining, Some(0));
+            prop_assert!(signal.quota_reset_at.is_some() && signal.reason.is_some());
+        } else {
+            prop_assert_ne!(signal.quota_remaining, Some(0));
+        }
+        let told = calls.iter().flat_map(|(answer, _, _)| &answer.headers);
+        let told: Vec<_> = told.filter_map(|(_, value)| crate::number::count(value)).collect();
+        for left in signal.limits.iter().filter_map(|limit| limit.remaining).chain(signal.quota_remaining) {
+            prop_assert!(left == 0 || left == i64::MAX.unsigned_abs() || told.contains(&left), "{left} was never told");
+        }
+    }
+
+    #[test]
+    fn recording_a_call_twice_changes_nothing_but_the_latencies(before in calls(4), call in (answers(), 0i64..100, 0i64..100)) {
+        let mut store = new_store();
+        record_all(&mut store, &before);
+        record_all(&mut store, core::slice::from_ref(&call));
+        let once = judged(&mut store, 60);
+        record_all(&mut store, core::slice::from_ref(&call));
+        prop_assert_eq!(without_latency(judged(&mut store, 60)), without_latency(once));
+    }
+
+    #[test]
+    fn an_exported_provider_goes_on_as_if_nothing_had_happened(before in calls(6), later in calls(4), seconds in 0i64..400) {
+        let (mut store, mut moved) = (new_store(), new_store());
+        record_all(&mut store, &before);
+        let state = store.export(0).unwrap();
+        moved.import(0, &state).unwrap();
+        prop_assert_eq!(moved.export(0).unwrap(), state);
+        prop_assert_eq!(judged(&mut moved, seconds), judged(&mut store, seconds));
+        record_all(&mut store, &later);
+        record_all(&mut moved, &later);
+        prop_assert_eq!(judged(&mut moved, seconds + 50), judged(&mut store, seconds + 50));
+        prop_assert_eq!(moved.export(0), store.export(0));
+    }
+
+    #[test]
+    fn adopting_what_one_has_stored_oneself_changes_nothing(calls in calls(6), seconds in 0i64..400) {
+        let mut store = new_store();
+        record_all(&mut store, &calls);
+        let signal = judged(&mut store, 200);
+        let later = judged(&mut store, 200 + seconds);
+        store.adopt(0, &json::encode(&signal)).unwrap();
+        prop_assert_eq!(judged(&mut store, 200), signal);
+        prop_assert_eq!(judged(&mut store, 200 + seconds), later);
+    }
+
+    #[test]
+    fn two_processes_that_share_a_file_judge_as_one_that_makes_all_calls(
+        calls in prop::collection::vec((answers(), any::<bool>()), 1..7),
+    ) {
+        let mut alone = new_store();
+        let mut processes = [new_store(), new_store()];
+        let mut stored: Option<Vec<u8>> = None;
+        for (index, (answer, first)) in (0..).zip(calls) {
+            let call = packed(&answer, at(index * 10), at(index * 10));
+            alone.record(&call).unwrap();
+            let process = &mut processes[usize::from(first)];
+            process.record(&call).unwrap();
+            let outcome = process.settle(0, stored.as_deref(), at(index * 10 + 1), AHEAD).unwrap();
+            if let Outcome::Write(signal) = outcome {
+                stored = Some(json::encode(&signal));
+            }
+        }
+        let expected = without_latency(judged(&mut alone, 70));
+        let mut started = new_store();
+        if let Some(stored) = &stored {
+            started.adopt(0, stored).unwrap();
+        }
+        for mut process in processes.into_iter().chain([started]) {
+            process.settle(0, stored.as_deref(), at(65), AHEAD).unwrap();
+            let signal = without_latency(judged(&mut process, 70));
+            prop_assert_eq!(
+                (signal.status, signal.reason, signal.quota_remaining, signal.cooldown_until),
+                (expected.status, expected.reason, expected.quota_remaining, expected.cooldown_until)
+            );
+            if signal.status == Status::Exhausted {
+                prop_assert_eq!(signal.quota_reset_at, expected.quota_reset_at);
+            }
+            prop_assert_eq!(
+                (signal.last_success_at, signal.last_error_at, signal.last_error_msg),
+                (expected.last_success_at, expected.last_error_at, expected.last_error_msg.clone())
+            );
+        }
+    }
+
+    #[test]
+    fn the_order_in_which_calls_are_recorded_does_not_matter(
+        calls in calls(5),
+        order in Just((0..5).collect::<Vec<usize>>()).prop_shuffle(),
+    ) {
+        // All at different times. Allowances are left out: which window they belong to is found out by and by.
+        let apart = |(index, (mut answer, sent, took)): (i64, (Answer, i64, i64))| {
+            let profile = profile::by_handle(answer.profile).unwrap();
+            answer.headers.retain(|(id, _)| {
+                let meaning = profile.meaning(FIRST_HEADER + id);
+                !matches!(meaning, Some(Meaning::Counter(_, Part::Limit) | Meaning::Legacy(_, Part::Limit)))
+            });
+            (answer, sent * 10 + index, took * 10 + 1)
+        };
+        let calls: Vec<_> = (0..).zip(calls).map(apart).collect();
+        let shuffled: Vec<_> = order.iter().filter_map(|index| calls.get(*index).cloned()).collect();
+        let (mut first, mut second) = (new_store(), new_store());
+        record_all(&mut first, &calls);
+        record_all(&mut second, &shuffled);
+        let (first, second) = (judged(&mut first, 2000), judged(&mut second, 2000));
+        prop_assert_eq!((first.status, first.reason, first.quota_remaining), (second.status, second.reason, second.quota_remaining));
+        if first.status == Status::Exhausted {
+            prop_assert_eq!(first.quota_reset_at, second.quota_reset_at);
+        }
+        prop_assert_eq!((first.last_success_at, first.last_error_at, first.refusal), (second.last_success_at, second.last_error_at, second.refusal));
+    }
+}
+
+#[test]
+fn a_new_provider_with_any_window_can_be_judged() {
+    for window in [0, 1, usize::MAX] {
+        assert_eq!(
+            Provider::new("p".into(), window).judge(Time::MAX),
+            Signal::unknown("p".into(), Time::MAX)
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! What a call costs: natively, on bare wasmtime, through the product.
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use runtime_signals_core::evidence::Evidence;
+use runtime_signals_core::json;
+use runtime_signals_core::time::Time;
+
+mod support;
+
+use support::bare::{Bare, Instant, Pairs};
+use support::{Case, Matcher, NOW, store};
+
+const BATCH: usize = 64;
+
+fn record(criterion: &mut Criterion) {
+    for case in Case::all() {
+        let mut group = criterion.benchmark_group(format!("record, {}", case.name));
+        let matcher = Matcher::new(case.provider_type);
+        let (mut frames, mut packed) = (Vec::new(), Vec::new());
+
+        let mut native = runtime_signals_core::Store::new(0);
+        let handle = native.add_provider("p");
+        group.bench_function("native", |bencher| {
+            bencher.iter(|| {
+                packed.clear();
+                matcher.pack(black_box(&case.headers), handle, &mut frames, &mut packed);
+                native.record(&packed).unwrap();
+            });
+        });
+        let mut bare = Bare::new();
+        let handle = bare.add("p");
+        group.bench_function("bare wasmtime", |bencher| {
+            bencher.iter(|| {
+                packed.clear();
+                matcher.pack(black_box(&case.headers), handle, &mut frames, &mut packed);
+                bare.record(&packed);
+            });
+        });
+        let product = store();
+        group.bench_function("product", |bencher| {
+            bencher.iter(|| product.record(black_box(&case.observation("p"))).unwrap());
+        });
+        if case.provider_type == "openai" && !case.headers.is_empty() {
+            let mut pairs = Pairs::new();
+            group.bench_function("bare wasmtime, list of pairs", |bencher| {
+                bencher.iter(|| pairs.record(black_box(&case.headers), NOW));
+            });
+        }
+        group.finish();
+    }
+}
+
+fn record_batches(criterion: &mut Criterion) {
+    for case in Case::all() {
+        let mut group = criterion.benchmark_group(format!("record 64 at once, {}", case.name));
+        group.throughput(Throughput::Elements(BATCH as u64));
+        let matcher = Matcher::new(case.provider_type);
+        let (mut frames, mut packed) = (Vec::new(), Vec::new());
+
+        let mut native = runtime_signals_core::Store::new(0);
+        let handle = native.add_provider("p");
+        group.bench_function("native", |bencher| {
+            bencher.iter(|| {
+                packed.clear();
+                (0..BATCH).for_each(|_| matcher.pack(&case.headers, handle, &mut frames, &mut packed));
+                native.record(&packed).unwrap();
+            });
+        });
+        let mut bare = Bare::new();
+        let handle = bare.add("p");
+        group.bench_function("bare wasmtime", |bencher| {
+            bencher.iter(|| {
+                packed.clear();
+                (0..BATCH).for_each(|_| matcher.pack(&case.headers, handle, &mut frames, &mut packed));
+                bare.record(&packed);
+            });
+        });
+        let product = store();
+        let batch: Vec<_> = (0..BATCH).map(|_| case.observation("p")).collect();
+        group.bench_function("product", |bencher| {
+            bencher.iter(|| product.record_batch(black_box(&batch)).unwrap());
+        });
+        group.finish();
+    }
+}
+
+fn collect(criterion: &mut Criterion) {
+    let [case, ..] = Case::all();
+    let matcher = Matcher::new(case.provider_type);
+    let (mut frames, mut packed) = (Vec::new(), Vec::new());
+    let mut group = criterion.benchmark_group("collect, 100 samples");
+
+    let mut native = runtime_signals_core::Store::new(0);
+    let handle = native.add_provider("p");
+    (0..100).for_each(|_| matcher.pack(&case.headers, handle, &mut frames, &mut packed));
+    native.record(&packed).unwrap();
+    let now = Time::new(NOW, 1).unwrap();
+    group.bench_function("native", |bencher| {
+        bencher.iter(|| native.collect(handle, &Evidence::None, black_box(now)).unwrap());
+    });
+    let mut bare = Bare::new();
+    let handle = bare.add("p");
+    packed.clear();
+    (0..100).for_each(|_| matcher.pack(&case.headers, handle, &mut frames, &mut packed));
+    bare.record(&packed);
+    group.bench_function("bare wasmtime", |bencher| {
+        bencher.iter(|| bare.collect(handle, black_box(Instant { seconds: NOW, nanoseconds: 1 })));
+    });
+    let product = store();
+    (0..100).for_each(|_| product.record(&case.observation("p")).unwrap());
+    group.bench_function("product", |bencher| {
+        bencher.iter(|| product.recorded(black_box("p")).unwrap());
+    });
+    group.finish();
+}
+
+fn code(criterion: &mut Criterion) {
+    let [case, ..] = Case::all();
+    let product = store();
+    product.record(&case.observation("p")).unwrap();
+    let signal = product.recorded("p").unwrap();
+    let text = product.encode(&signal).unwrap();
+    let native = json::decode("p", &text).unwrap();
+
+    let mut group = criterion.benchmark_group("encode");
+    group.bench_function("native", |bencher| bencher.iter(|| json::encode(black_box(&native))));
+    group.bench_function("product", |bencher| bencher.iter(|| product.encode(black_box(&signal)).unwrap()));
+    group.finish();
+    let mut group = criterion.benchmark_group("decode");
+    group.bench_function("native", |bencher| bencher.iter(|| json::decode("p", black_box(&text)).unwrap()));
+    group
+        .bench_function("product", |bencher| bencher.iter(|| product.decode("p", black_box(&text)).unwrap()));
+    group.finish();
+}
+
+fn two_threads(criterion: &mut Criterion) {
+    const CALLS: usize = 2000;
+    let [case, ..] = Case::all();
+    let product = store();
+    let names: Vec<String> = (0..1000).map(|index| format!("provider-{index}")).collect();
+    let run = |threads: usize| {
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let (product, names, case) = (&product, &names, &case);
+                scope.spawn(move || {
+                    for index in 0..CALLS {
+                        let name = &names[(index * 7 + thread * 500) % names.len()];
+                        product.record(&case.observation(name)).unwrap();
+                    }
+                });
+            }
+        });
+    };
+    let mut group = criterion.benchmark_group("2,000 records a thread over 1,000 providers");
+    for threads in [1, 2] {
+        group.throughput(Throughput::Elements((threads * CALLS) as u64));
+        group.bench_function(format!("{threads} threads"), |bencher| {
+            bencher.iter_batched(|| (), |()| run(threads), BatchSize::PerIteration);
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, record, record_batches, collect, code, two_threads);
+criterion_main!(benches);

@@ -1,0 +1,138 @@
+//! The same work in three layers: the core linked natively, the component on a bare wasmtime loop, and the
+//! product.
+#![allow(dead_code, missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use runtime_signals::engine::{CodeCache, EngineOptions};
+use runtime_signals::{Observation, Store, StoreOptions};
+use runtime_signals_core::packed::{FIRST_HEADER, Frames, HEADER_BYTES, push_frame};
+use runtime_signals_core::time::Time;
+use runtime_signals_core::{packed, profile};
+
+pub mod bare;
+
+/// 2026-01-15T12:00:00Z.
+pub const NOW: i64 = 1_768_478_400;
+
+/// What every response carries beside its limits.
+const COMMON: [(&str, &str); 14] = [
+    ("date", "Thu, 15 Jan 2026 12:00:00 GMT"),
+    ("content-type", "application/json"),
+    ("content-length", "2048"),
+    ("connection", "keep-alive"),
+    ("server", "cloudflare"),
+    ("cf-ray", "8f0a1b2c3d4e5f60-FRA"),
+    ("cf-cache-status", "DYNAMIC"),
+    ("x-request-id", "req_0123456789abcdef0123456789abcdef"),
+    ("access-control-expose-headers", "X-Request-ID"),
+    ("strict-transport-security", "max-age=31536000; includeSubDomains; preload"),
+    ("x-content-type-options", "nosniff"),
+    ("alt-svc", "h3=\":443\"; ma=86400"),
+    ("vary", "Accept-Encoding"),
+    ("via", "1.1 google"),
+];
+
+const OPENAI: [(&str, &str); 6] = [
+    ("x-ratelimit-limit-requests", "10000"),
+    ("x-ratelimit-remaining-requests", "9999"),
+    ("x-ratelimit-reset-requests", "8.64s"),
+    ("x-ratelimit-limit-tokens", "200000"),
+    ("x-ratelimit-remaining-tokens", "199938"),
+    ("x-ratelimit-reset-tokens", "18ms"),
+];
+
+const ANTHROPIC: [(&str, &str); 12] = [
+    ("anthropic-ratelimit-requests-limit", "1000"),
+    ("anthropic-ratelimit-requests-remaining", "999"),
+    ("anthropic-ratelimit-requests-reset", "2026-01-15T12:00:01Z"),
+    ("anthropic-ratelimit-tokens-limit", "96000"),
+    ("anthropic-ratelimit-tokens-remaining", "95000"),
+    ("anthropic-ratelimit-tokens-reset", "2026-01-15T12:00:02Z"),
+    ("anthropic-ratelimit-input-tokens-limit", "80000"),
+    ("anthropic-ratelimit-input-tokens-remaining", "79000"),
+    ("anthropic-ratelimit-input-tokens-reset", "2026-01-15T12:00:02Z"),
+    ("anthropic-ratelimit-output-tokens-limit", "16000"),
+    ("anthropic-ratelimit-output-tokens-remaining", "16000"),
+    ("anthropic-ratelimit-output-tokens-reset", "2026-01-15T12:00:00Z"),
+];
+
+/// A response to be recorded.
+pub struct Case {
+    pub name: &'static str,
+    pub provider_type: &'static str,
+    pub headers: HeaderMap,
+}
+
+impl Case {
+    pub fn all() -> [Self; 3] {
+        let case = |name, provider_type, limits: &[(&'static str, &'static str)], common: usize| {
+            let pairs = COMMON[..common].iter().chain(limits);
+            let headers =
+                pairs.map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            Self { name, provider_type, headers: headers.collect() }
+        };
+        [
+            case("openai 20 headers, 6 limits", "openai", &OPENAI, 14),
+            case("anthropic 26 headers, 12 limits", "anthropic", &ANTHROPIC, 14),
+            case("latency only", "openai", &[], 0),
+        ]
+    }
+
+    pub fn observation<'a>(&'a self, provider: &'a str) -> Observation<'a> {
+        let latency = Duration::from_millis(840);
+        Observation {
+            status: Some(200),
+            ..Observation::new(provider, self.provider_type, &self.headers, latency)
+        }
+    }
+}
+
+/// Matches header names as the product does: by length first.
+pub struct Matcher {
+    profile: u16,
+    by_length: Vec<Vec<(&'static str, u8)>>,
+}
+
+impl Matcher {
+    pub fn new(provider_type: &str) -> Self {
+        let (profile, table) = profile::for_type(provider_type);
+        let mut by_length = vec![Vec::new(); 64];
+        for (id, field) in (FIRST_HEADER..).zip(table.fields) {
+            by_length[field.name.len()].push((field.name, id));
+        }
+        Self { profile, by_length }
+    }
+
+    /// Packs one observation, as the product does before it crosses into the sandbox.
+    pub fn pack(&self, headers: &HeaderMap, provider: u32, frames: &mut Vec<u8>, to: &mut Vec<u8>) {
+        frames.clear();
+        for (name, value) in headers {
+            let candidates = self.by_length.get(name.as_str().len()).map(Vec::as_slice).unwrap_or_default();
+            if let Some((_, id)) = candidates.iter().find(|(wanted, _)| *wanted == name.as_str()) {
+                push_frame(frames, *id, value.as_bytes()).unwrap();
+            }
+        }
+        let received_at = Time::new(NOW, 0).unwrap();
+        let observation = packed::Observation {
+            provider,
+            profile: self.profile,
+            status: 200,
+            received_at,
+            sent_at: Time::new(NOW - 1, 160_000_000).unwrap(),
+            latency_ns: 840_000_000,
+            ttfb_ns: None,
+            frames: Frames::new(frames).unwrap(),
+            body: &[],
+        };
+        to.reserve(HEADER_BYTES + frames.len());
+        observation.pack(to).unwrap();
+    }
+}
+
+/// The product's store, with all limits on.
+pub fn store() -> Store {
+    let engine = EngineOptions { code_cache: CodeCache::User, ..EngineOptions::default() };
+    Store::with_options(StoreOptions { engine, ..StoreOptions::default() }).unwrap()
+}

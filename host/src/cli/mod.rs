@@ -1,0 +1,155 @@
+//! The commands, one file each.
+//!
+//! Results go to standard output: a table on a terminal, JSON to a pipe. Everything else goes to standard
+//! error: what is wrong with an input, by its line, and the log. A reader that goes away ends a command
+//! quietly. Times come from the system's clock.
+
+mod cache;
+mod clear;
+mod collect;
+mod completions;
+mod context;
+mod demo;
+mod forms;
+mod human;
+mod ingest;
+mod lines;
+mod logging;
+mod output;
+mod parse;
+mod read;
+mod reading;
+mod status;
+mod statusline;
+mod table;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::context::Context;
+use self::output::{Format, Output, OutputError};
+
+/// What the process tells by its exit status.
+const EXIT_STATUS: &str = "\
+Exit status:
+    0  done; also where a provider is degraded or exhausted
+    1  failed, or some input lines were bad
+    2  bad usage
+    3  nothing that is a signal is stored of the provider
+  130  `ingest` was interrupted; what it had read is stored
+`statusline` exits as the user's own command does.
+
+Environment:
+  FIZEAU_CACHE_DIR              root of the signal cache
+  FIZ_TTL_RUNTIME               how long a stored signal is fresh (5m)
+  FIZ_REFRESH_DEADLINE_RUNTIME  how long a refresh may take (5s)
+  FIZ_LOCK_TIMEOUT              how long to wait for a lock of the cache (100ms)
+  RUNTIME_SIGNALS_LOG           what is logged: error, warn, info, debug, trace (warn)
+  NO_COLOR                      no colours";
+
+/// Can I send this request to this LLM provider now; if not, when; and who can take it instead?
+///
+/// Without a command: the status of all providers that are cached or found, most urgent first.
+#[derive(Debug, Parser)]
+#[command(name = "runtime-signals", version, after_help = EXIT_STATUS)]
+struct Cli {
+    /// Print JSON, one value a line, to a terminal too
+    #[arg(long, global = true)]
+    json: bool,
+    /// What to print: a table to a terminal and JSON to a pipe if not given
+    #[arg(long, global = true, value_enum, conflicts_with = "json")]
+    format: Option<Format>,
+    /// Root of the signal cache, instead of FIZEAU_CACHE_DIR
+    #[arg(long, global = true, value_name = "DIR")]
+    cache_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Call simulated providers on this machine and show their signals
+    Demo(demo::Args),
+    /// Record finished calls, one JSON object a line, and store the signals
+    Ingest(ingest::Args),
+    /// Read responses, one JSON object a line, and print what each says about limits
+    Parse(parse::Args),
+    /// Look at a provider now and print its signal; nothing is stored
+    Collect(collect::Args),
+    /// Look at a provider, or at all that are cached, and store the signals
+    Warmup(collect::WarmupArgs),
+    /// Print what is stored of a provider, or of all
+    Read(read::Args),
+    /// Forget refusals and limits of a provider, or of one of its models
+    Clear(clear::Args),
+    /// Be Claude Code's status line, and note how much of the plan is used
+    Statusline(statusline::Args),
+    /// Show or tidy the signal cache
+    #[command(subcommand)]
+    Cache(cache::Command),
+    /// Print completions for a shell
+    Completions(completions::Args),
+}
+
+/// The exit status of a command that did what it could.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Exit(u8);
+
+impl Exit {
+    const DONE: Self = Self(0);
+    const FAILED: Self = Self(1);
+    const NOTHING_STORED: Self = Self(3);
+    const INTERRUPTED: Self = Self(130);
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn main() -> ExitCode {
+    let Cli { json, format, cache_dir, command } = Cli::parse();
+    logging::start();
+    let format = if json { Some(Format::Json) } else { format };
+    let context = Context::new(cache_dir, Output::new(format));
+    match run(command, &context) {
+        Ok(Exit(status)) => status.into(),
+        Err(error) if error.downcast_ref().is_some_and(OutputError::is_broken_pipe) => ExitCode::SUCCESS,
+        Err(error) => {
+            tell(format_args!("runtime-signals: {error}"));
+            Exit::FAILED.0.into()
+        }
+    }
+}
+
+fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
+    match command {
+        None => status::run(context),
+        Some(Command::Demo(args)) => demo::run(&args, context),
+        Some(Command::Ingest(args)) => ingest::run(&args, context),
+        Some(Command::Parse(args)) => parse::run(&args),
+        Some(Command::Collect(args)) => collect::run(args, context),
+        Some(Command::Warmup(args)) => collect::warmup(args, context),
+        Some(Command::Read(args)) => read::run(&args, context),
+        Some(Command::Clear(args)) => clear::run(&args, context),
+        Some(Command::Statusline(args)) => statusline::run(&args),
+        Some(Command::Cache(command)) => cache::run(&command, context),
+        Some(Command::Completions(args)) => completions::run(&args),
+    }
+}
+
+/// Writes a line to standard error. If nobody reads it, nobody misses it.
+fn tell(line: std::fmt::Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,85 @@
+//! The JSON of a reading.
+
+use std::time::Duration;
+
+use runtime_signals::time::rfc3339;
+use runtime_signals::{Limit, Reading};
+use serde::Serialize;
+
+/// A reading, as `parse` prints it: what is not known is `null`.
+#[derive(Serialize)]
+pub(super) struct ReadingForm<'a> {
+    remaining_requests: Option<u64>,
+    remaining_tokens: Option<u64>,
+    reset_at: Option<String>,
+    retry_after_ms: Option<u64>,
+    exhausted: bool,
+    limits: Vec<LimitForm<'a>>,
+    reason: Option<&'a str>,
+    refusal: Option<&'a str>,
+}
+
+/// A limit, in the form that it has in a signal.
+#[derive(Serialize)]
+struct LimitForm<'a> {
+    quantity: &'a str,
+    #[serde(skip_serializing_if = "ScopeForm::is_empty")]
+    scope: ScopeForm<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_s: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    utilization: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<String>,
+    captured_at: String,
+}
+
+#[derive(Serialize)]
+struct ScopeForm<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<&'a str>,
+}
+
+impl ScopeForm<'_> {
+    fn is_empty(&self) -> bool {
+        self.account.is_none() && self.model.is_none()
+    }
+}
+
+impl<'a> From<&'a Reading> for ReadingForm<'a> {
+    fn from(reading: &'a Reading) -> Self {
+        let milliseconds = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            remaining_requests: reading.remaining_requests,
+            remaining_tokens: reading.remaining_tokens,
+            reset_at: reading.reset_at.map(rfc3339),
+            retry_after_ms: reading.retry_after.map(milliseconds),
+            exhausted: reading.exhausted,
+            limits: reading.limits.iter().map(LimitForm::from).collect(),
+            reason: reading.reason.as_ref().map(|reason| reason.as_str()),
+            refusal: reading.refusal.as_ref().map(|class| class.as_str()),
+        }
+    }
+}
+
+impl<'a> From<&'a Limit> for LimitForm<'a> {
+    fn from(limit: &'a Limit) -> Self {
+        let scope = &limit.scope;
+        Self {
+            quantity: limit.quantity.as_str(),
+            scope: ScopeForm { account: scope.account.as_deref(), model: scope.model.as_deref() },
+            window_s: limit.window.map(|window| window.as_secs()),
+            limit: limit.limit,
+            remaining: limit.remaining,
+            utilization: limit.utilization,
+            resets_at: limit.resets_at.map(rfc3339),
+            captured_at: rfc3339(limit.captured_at),
+        }
+    }
+}
