@@ -8,20 +8,20 @@ use runtime_signals::engine::{CodeCache, EngineOptions};
 use runtime_signals::{Store, StoreOptions};
 
 /// A clock that is moved by hand.
-pub struct ManualClock(Mutex<SystemTime>);
+pub(crate) struct ManualClock(Mutex<SystemTime>);
 
 impl ManualClock {
     /// 2026-01-15T12:00:00Z.
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1_768_478_400))))
     }
 
     /// The present, for tests in which the file system's times matter.
-    pub fn at_present() -> Arc<Self> {
+    pub(crate) fn at_present() -> Arc<Self> {
         Arc::new(Self(Mutex::new(SystemTime::now())))
     }
 
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         *self.0.lock().unwrap() += by;
     }
 }
@@ -33,13 +33,13 @@ impl Clock for ManualClock {
 }
 
 /// Options for a store whose compiled code is shared by all tests of a build.
-pub fn options(clock: &Arc<ManualClock>) -> StoreOptions {
+pub(crate) fn options(clock: &Arc<ManualClock>) -> StoreOptions {
     let code_cache = CodeCache::Folder(std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("code"));
     let engine = EngineOptions { code_cache, ..EngineOptions::default() };
     StoreOptions { engine, clock: Some(clock.clone()), ..StoreOptions::default() }
 }
 
 /// A store whose clock stands still.
-pub fn store(clock: &Arc<ManualClock>) -> Store {
+pub(crate) fn store(clock: &Arc<ManualClock>) -> Store {
     Store::with_options(options(clock)).unwrap()
 }

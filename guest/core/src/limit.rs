@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use crate::refusal::{MONEY_COOLDOWN, QUOTA_COOLDOWN, QUOTA_WINDOW_S, RATE_COOLDOWN};
+use crate::refusal::{Cooldown, MONEY_COOLDOWN, QUOTA_COOLDOWN, QUOTA_WINDOW_S, RATE_COOLDOWN};
 use crate::text;
 use crate::time::Time;
 use crate::words::words;
@@ -129,6 +129,16 @@ impl Limit {
             };
             self.captured_at.saturating_add(span)
         })
+    }
+
+    /// Is it one that was used up when this refusal was received, so that the refusal says when it can be
+    /// used again?
+    #[must_use]
+    pub fn came_with(&self, refusal: &Cooldown) -> bool {
+        self.is_used_up()
+            && self.captured_at == refusal.refused_at
+            && self.scope.account == refusal.scope.account
+            && refusal.class.exhausts_scope()
     }
 
     /// Share left, 0 to 1, as far as it is known.

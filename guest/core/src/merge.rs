@@ -42,7 +42,7 @@ pub fn commit(stored: Option<&[u8]>, fresh: Signal, now: Time, ahead: Duration) 
     let as_it_is = combine(&nothing, stored.clone(), now, not_after);
     let merged = combine(&fresh, stored, now, not_after);
     // The class of a refusal that is over is no news by itself.
-    let compared = Signal { refusal: as_it_is.refusal.clone(), ..merged.clone() };
+    let compared = Signal { refusal: as_it_is.refusal, ..merged.clone() };
     if compared == as_it_is { Outcome::Superseded } else { Outcome::Write(Box::new(merged)) }
 }
 
@@ -73,7 +73,9 @@ fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Sig
         let mut cooldown = cooldown.clone();
         cooldown.refused_at = cooldown.refused_at.min(not_after);
         if !is_over(&cooldown.scope, cooldown.refused_at) {
-            add_cooldown(&mut cooldowns, as_held(cooldown));
+            add_cooldown(&mut cooldowns, as_held(cooldown), &|cooldown| {
+                older.limits.iter().chain(&in_newer).any(|limit| limit.came_with(cooldown))
+            });
         }
     }
     let mut limits: Vec<Held> = Vec::new();
@@ -98,7 +100,9 @@ fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Sig
     });
     let used_up =
         used_up.filter_map(|held| Some((held.refuses_until(now)?, Reason::of_window(held.limit.window_s))));
-    if let Some((until, reason)) = used_up.chain(refusing).max_by_key(|(until, _)| *until) {
+    if let Some((until, reason)) =
+        used_up.chain(refusing).max_by_key(|(until, reason)| (*until, *reason as u8))
+    {
         if newer.status != Status::Exhausted || newer.quota_reset_at < Some(until) {
             newer.reason = Some(reason);
             newer.quota_reset_at = Some(until);

@@ -27,6 +27,12 @@ pub fn count(text: &[u8]) -> Option<u64> {
     }
 }
 
+/// An allowance: decimal digits, and never negative.
+#[must_use]
+pub fn allowance(text: &[u8]) -> Option<u64> {
+    digits(text.trim_ascii())
+}
+
 fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
@@ -193,6 +199,9 @@ mod tests {
             ("+5", None),
         ] {
             assert_eq!(count(text.as_bytes()), expected, "{text:?}");
+        }
+        for (text, expected) in [("60", Some(60)), (" 0 ", Some(0)), ("-1", None), ("-2", None), ("", None)] {
+            assert_eq!(allowance(text.as_bytes()), expected, "{text:?}");
         }
     }
 

@@ -229,7 +229,10 @@ impl Provider {
     /// Keeps a refusal unless a success that was sent later has disproved it.
     fn cool_down(&mut self, held: HeldCooldown) {
         if self.succeeded_after(&held.cooldown.scope, held.cooldown.refused_at).is_none() {
-            add_cooldown(&mut self.cooldowns, held);
+            let limits = &self.limits;
+            add_cooldown(&mut self.cooldowns, held, &|cooldown| {
+                limits.iter().any(|held| held.limit.came_with(cooldown))
+            });
         }
     }
 

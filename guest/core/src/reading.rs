@@ -56,7 +56,7 @@ impl Reading {
             let hinted = self.retry_after_ms.is_some_and(|wait| wait > 0);
             (self.exhausted && (hinted || !says)).then(|| RefusalClass::of_reason(self.reason))
         };
-        self.refusal.clone().or_else(unsaid)
+        self.refusal.or_else(unsaid)
     }
 
     /// When the response itself says that its refusal ends.
@@ -103,7 +103,7 @@ impl Parts {
     /// Takes a value where none usable came before: the first usable one among duplicates counts.
     fn take(&mut self, part: Part, value: &[u8], now: Time) {
         match part {
-            Part::Limit => self.limit = self.limit.or_else(|| number::count(value)),
+            Part::Limit => self.limit = self.limit.or_else(|| number::allowance(value)),
             Part::Remaining => self.remaining = self.remaining.or_else(|| number::count(value)),
             Part::Reset => self.reset = self.reset.or_else(|| number::reset(value, now)),
         }

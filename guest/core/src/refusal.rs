@@ -118,12 +118,16 @@ pub struct HeldCooldown {
     pub shared: bool,
 }
 
-/// Adds a refusal: a short one does not shorten a long one, and what says nothing more is dropped.
-pub fn add_cooldown(held: &mut Vec<HeldCooldown>, new: HeldCooldown) {
-    if held.iter().any(|held| new.cooldown.covered_by(&held.cooldown)) {
+/// Adds a refusal: a short one does not shorten a long one, and what says nothing more is dropped, unless it is
+/// still `needed`.
+pub fn add_cooldown(held: &mut Vec<HeldCooldown>, new: HeldCooldown, needed: &dyn Fn(&Cooldown) -> bool) {
+    let says_more = |one: &Cooldown, other: &Cooldown| {
+        !one.covered_by(other) || needed(one) && one.refused_at != other.refused_at
+    };
+    if held.iter().any(|held| !says_more(&new.cooldown, &held.cooldown)) {
         return;
     }
-    held.retain(|held| !held.cooldown.covered_by(&new.cooldown));
+    held.retain(|held| says_more(&held.cooldown, &new.cooldown));
     let first_to_end = held.iter().enumerate().min_by_key(|(_, held)| held.cooldown.until);
     if let Some((index, _)) = first_to_end.filter(|_| held.len() >= MOST) {
         held.swap_remove(index);
@@ -148,17 +152,17 @@ mod tests {
     #[test]
     fn a_short_refusal_does_not_shorten_a_long_one() {
         let mut held = Vec::new();
-        add_cooldown(&mut held, cooldown(0, 3600));
-        add_cooldown(&mut held, cooldown(10, 15));
+        add_cooldown(&mut held, cooldown(0, 3600), &|_| false);
+        add_cooldown(&mut held, cooldown(10, 15), &|_| false);
         assert_eq!(held.iter().map(|held| held.cooldown.until).max(), Time::new(3600, 0));
     }
 
     #[test]
     fn repeats_do_not_pile_up() {
         let mut held = Vec::new();
-        (0..1000).for_each(|second| add_cooldown(&mut held, cooldown(second, second + 60)));
+        (0..1000).for_each(|second| add_cooldown(&mut held, cooldown(second, second + 60), &|_| false));
         assert_eq!(held, [cooldown(999, 1059)]);
-        (0..1000).for_each(|second| add_cooldown(&mut held, cooldown(second, 5000 - second)));
+        (0..1000).for_each(|second| add_cooldown(&mut held, cooldown(second, 5000 - second), &|_| false));
         assert_eq!(held.len(), MOST);
         assert_eq!(held.iter().map(|held| held.cooldown.until).max(), Time::new(5000, 0));
     }

@@ -25,7 +25,7 @@ words!(Status {
     Available => "available", Degraded => "degraded", Exhausted => "exhausted", Unknown => "unknown",
 });
 
-/// Why a signal has its status.
+/// Why a signal has its status. Of refusals that end at the same time the later case here is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// A rate limit refuses requests.

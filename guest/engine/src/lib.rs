@@ -1,7 +1,8 @@
 //! The engine component: the `runtime-signals` interface over the core. It has no imports.
 //!
 //! Nothing is decided here. Each call translates its arguments, asks the core and translates the answer.
-#![no_std]
+#![cfg_attr(target_arch = "wasm32", no_std)]
+// A guest: nothing of it is built for the host.
 #![cfg(target_arch = "wasm32")]
 
 extern crate alloc;

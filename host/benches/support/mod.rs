@@ -1,6 +1,13 @@
 //! The same work in three layers: the core linked natively, the component on a bare wasmtime loop, and the
 //! product.
-#![allow(dead_code, missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
+#![allow(
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing
+)]
 
 use std::time::Duration;
 

@@ -44,12 +44,8 @@ impl Held {
     pub fn stored(limit: &Limit, beside: &[Cooldown], not_after: Time) -> Self {
         let mut held = Self::new(limit.clone().bounded(), limit.captured_at);
         if limit.is_used_up() {
-            let came_with = |cooldown: &&Cooldown| {
-                cooldown.class.exhausts_scope()
-                    && cooldown.refused_at == limit.captured_at
-                    && cooldown.scope.account == limit.scope.account
-            };
-            held.refusal_ends_at = beside.iter().find(came_with).map(|cooldown| cooldown.until);
+            let refusal = beside.iter().find(|refusal| limit.came_with(refusal));
+            held.refusal_ends_at = refusal.map(|refusal| refusal.until);
             held.spares_provider = beside.iter().any(|cooldown| {
                 cooldown.class == RefusalClass::ModelScoped
                     && cooldown.scope == limit.scope

@@ -44,7 +44,9 @@ impl Provider {
             let until = held.refuses_until(now)?;
             Some(Refusal { until, reason: Reason::of_window(held.limit.window_s) })
         });
-        if let Some(refusal) = limits.chain(cooldowns).max_by_key(|refusal| refusal.until) {
+        if let Some(refusal) =
+            limits.chain(cooldowns).max_by_key(|refusal| (refusal.until, refusal.reason as u8))
+        {
             signal.status = Status::Exhausted;
             signal.quota_remaining = Some(0);
             signal.quota_reset_at = Some(refusal.until);

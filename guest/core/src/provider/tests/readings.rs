@@ -52,7 +52,7 @@ fn a_reading_that_says_exhausted_without_a_class_refuses() {
         (Some(Reason::QuotaExhausted), 300),
         (Some(Reason::NoCredit), 3600),
     ] {
-        let signal = recorded(429, Reading { exhausted: true, reason: reason, ..Reading::default() });
+        let signal = recorded(429, Reading { exhausted: true, reason, ..Reading::default() });
         assert_eq!(verdict(&signal), (Status::Exhausted, Some(0), Some(at(until))), "{reason:?}");
     }
     let hinted = Reading {
