@@ -1,13 +1,11 @@
 //! Commits: what to write where another process has stored something meanwhile.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::json;
-use crate::limit::{self, Held, Scope};
-use crate::provider::{Provider, cooldown_until, left};
-use crate::refusal::{HeldCooldown, add_cooldown};
+use crate::limit::Scope;
+use crate::provider::{Provider, left};
 use crate::signal::{Reason, Signal, Status};
 use crate::time::Time;
 
@@ -47,78 +45,49 @@ pub fn commit(stored: Option<&[u8]>, fresh: Signal, now: Time, ahead: Duration) 
 }
 
 /// The newer one of two signals with what it lacks of the older one.
+///
+/// The newer one has been judged by all that it lists; only what the older one adds changes its status.
 fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Signal {
-    if older.last_error_at.map(|at| at.min(not_after)) > newer.last_error_at {
-        newer.last_error_at = older.last_error_at.map(|at| at.min(not_after));
-        newer.last_error_msg.clone_from(&older.last_error_msg);
-    }
-    let succeeded_at = newer.last_success_at;
-    newer.last_success_at = succeeded_at.max(older.last_success_at.map(|at| at.min(not_after)));
-    if newer.refusal.is_none() {
-        newer.refusal.clone_from(&older.refusal);
-    }
-
-    // A signal does not say in which scope its last success was: in one that it knows nothing newer of, what
-    // was refused stays refused.
-    let in_newer = core::mem::take(&mut newer.limits);
-    let is_over = |scope: &Scope, refused_at: Time| {
-        let told_since =
-            || in_newer.iter().any(|limit| limit.scope == *scope && limit.captured_at > refused_at);
-        succeeded_at > Some(refused_at) && (*scope == Scope::default() || told_since())
-    };
-    let as_held = |cooldown| HeldCooldown { cooldown, shared: false };
-    let mut cooldowns: Vec<_> = core::mem::take(&mut newer.cooldowns).into_iter().map(as_held).collect();
-    let of_newer = cooldowns.clone();
-    for cooldown in older.cooldowns.iter().filter(|held| held.in_force(now)) {
-        let mut cooldown = cooldown.clone();
-        cooldown.refused_at = cooldown.refused_at.min(not_after);
-        if !is_over(&cooldown.scope, cooldown.refused_at) {
-            add_cooldown(&mut cooldowns, as_held(cooldown), &|cooldown| {
-                older.limits.iter().chain(&in_newer).any(|limit| limit.came_with(cooldown))
-            });
+    let mut both = Provider::new(newer.provider.clone(), 0);
+    both.adopt_listed(&newer, Time::MAX);
+    let alone = both.judge(now);
+    // A signal does not say in which scope its last success was. In a scope of which it has heard nothing
+    // since, what was refused stays refused.
+    if let Some(success_at) = newer.last_success_at {
+        both.note_success(&Scope::default(), success_at);
+        for limit in newer.limits.iter().filter(|limit| limit.scope != Scope::default()) {
+            both.note_success(&limit.scope, success_at.min(limit.captured_at));
         }
     }
-    let mut limits: Vec<Held> = Vec::new();
-    let beside: Vec<_> = of_newer.iter().map(|held| held.cooldown.clone()).collect();
-    for limit in in_newer.iter().take(limit::MOST) {
-        limit::merge(&mut limits, Held::stored(limit, &beside, Time::MAX));
-    }
-    for limit in older.limits.iter().take(limit::MOST) {
-        if !(limit.is_used_up() && is_over(&limit.scope, limit.captured_at)) {
-            limit::merge(&mut limits, Held::stored(limit, &older.cooldowns, not_after));
-        }
-    }
+    both.adopt_listed(older, not_after);
+    let merged = both.judge(now);
 
-    // The newer signal has been judged by all that it lists; what the older one adds is judged here.
-    let added = |held: &&HeldCooldown| !of_newer.contains(held);
-    let cooling = cooldowns.iter().filter(added).map(|held| &held.cooldown);
-    let refusing = cooling.clone().filter(|held| held.class.exhausts_provider());
-    let refusing = refusing.map(|held| (held.until, Reason::of_refusal(held.class)));
-    let used_up = limits.iter().filter(|held| {
-        let known = |limit| held.limit.same_series(limit) && limit.captured_at == held.limit.captured_at;
-        !held.spares_provider && !in_newer.iter().any(known)
-    });
-    let used_up =
-        used_up.filter_map(|held| Some((held.refuses_until(now)?, Reason::of_window(held.limit.window_s))));
-    if let Some((until, reason)) =
-        used_up.chain(refusing).max_by_key(|(until, reason)| (*until, *reason as u8))
+    if (merged.status, merged.quota_reset_at) != (alone.status, alone.quota_reset_at)
+        && merged.status == Status::Exhausted
     {
-        if newer.status != Status::Exhausted || newer.quota_reset_at < Some(until) {
-            newer.reason = Some(reason);
-            newer.quota_reset_at = Some(until);
+        if newer.status != Status::Exhausted || newer.quota_reset_at < merged.quota_reset_at {
+            newer.reason = merged.reason;
+            newer.quota_reset_at = merged.quota_reset_at;
         }
         newer.status = Status::Exhausted;
         newer.quota_remaining = Some(0);
-    } else if newer.status == Status::Available && cooling.clone().any(|held| !held.class.exhausts_scope()) {
+    } else if newer.status != Status::Exhausted && !newer.limits.is_empty() {
+        (newer.quota_remaining, newer.quota_reset_at) = left(&merged.limits);
+    }
+    let short_of_capacity = merged.cooldowns.iter().any(|cooldown| !cooldown.class.exhausts_scope());
+    if newer.status == Status::Available && short_of_capacity {
         newer.status = Status::Degraded;
         newer.reason = Some(Reason::Busy);
     }
-    newer.cooldown_until = newer.cooldown_until.max(cooldown_until(cooling));
-    newer.cooldowns = cooldowns.into_iter().map(|held| held.cooldown).collect();
-    newer.limits = limits.iter().filter_map(|held| held.at(now)).collect();
-    if newer.status != Status::Exhausted && !in_newer.is_empty() {
-        (newer.quota_remaining, newer.quota_reset_at) = left(&newer.limits);
+    if merged.cooldown_until != alone.cooldown_until {
+        newer.cooldown_until = newer.cooldown_until.max(merged.cooldown_until);
     }
+    newer.last_success_at = merged.last_success_at;
+    newer.last_error_at = merged.last_error_at;
+    newer.last_error_msg = merged.last_error_msg;
+    newer.refusal = merged.refusal;
+    newer.limits = merged.limits;
+    newer.cooldowns = merged.cooldowns;
     newer
 }
 

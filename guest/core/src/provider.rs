@@ -23,7 +23,7 @@ mod learn;
 #[cfg(test)]
 mod tests;
 
-pub use judge::{cooldown_until, left};
+pub use judge::left;
 
 /// Scopes whose successes are remembered.
 const MOST_SCOPES: usize = 64;
@@ -157,6 +157,11 @@ impl Provider {
         self.cooldowns.retain(|held| held.cooldown.scope != *scope || held.cooldown.refused_at >= sent_at);
         let limits = self.limits.iter_mut().filter(|held| held.limit.scope == *scope);
         limits.for_each(|held| held.succeed(sent_at));
+        self.note_success(scope, sent_at);
+    }
+
+    /// What is learnt from now on about refusals before this success is outdated.
+    pub(crate) fn note_success(&mut self, scope: &Scope, sent_at: Time) {
         if let Some((_, latest)) = self.successes.iter_mut().find(|(other, _)| other == scope) {
             *latest = sent_at.max(*latest);
             return;

@@ -138,13 +138,14 @@ pub fn add_cooldown(held: &mut Vec<HeldCooldown>, new: HeldCooldown, needed: &dy
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::at;
 
     fn cooldown(refused_at: i64, until: i64) -> HeldCooldown {
         let cooldown = Cooldown {
             scope: Scope::default(),
             class: RefusalClass::Rate,
-            refused_at: Time::new(refused_at, 0).unwrap(),
-            until: Time::new(until, 0).unwrap(),
+            refused_at: at(refused_at),
+            until: at(until),
         };
         HeldCooldown { cooldown, shared: false }
     }
@@ -154,7 +155,7 @@ mod tests {
         let mut held = Vec::new();
         add_cooldown(&mut held, cooldown(0, 3600), &|_| false);
         add_cooldown(&mut held, cooldown(10, 15), &|_| false);
-        assert_eq!(held.iter().map(|held| held.cooldown.until).max(), Time::new(3600, 0));
+        assert_eq!(held.iter().map(|held| held.cooldown.until).max(), Some(at(3600)));
     }
 
     #[test]
@@ -164,7 +165,16 @@ mod tests {
         assert_eq!(held, [cooldown(999, 1059)]);
         (0..1000).for_each(|second| add_cooldown(&mut held, cooldown(second, 5000 - second), &|_| false));
         assert_eq!(held.len(), MOST);
-        assert_eq!(held.iter().map(|held| held.cooldown.until).max(), Time::new(5000, 0));
+        assert_eq!(held.iter().map(|held| held.cooldown.until).max(), Some(at(5000)));
+    }
+
+    #[test]
+    fn a_refusal_that_is_still_needed_stays_beside_one_that_says_more_and_does_not_pile_up() {
+        let mut held = Vec::new();
+        for (refused_at, until) in [(5, 60), (0, 20), (0, 20), (10, 70)] {
+            add_cooldown(&mut held, cooldown(refused_at, until), &|one| one.refused_at == at(0));
+        }
+        assert_eq!(held, [cooldown(0, 20), cooldown(10, 70)]);
     }
 
     #[test]

@@ -130,8 +130,12 @@ fn a_response_that_leaves_a_figure_out_does_not_make_it_unknown() {
     assert_eq!(remaining(&all), [None], "what is past its reset is");
     let mut all = Vec::new();
     merge(&mut all, bare(20, Some(100)));
+    merge(&mut all, Held::new(Limit { limit: None, ..held(10, 5, None).limit }, second(10)));
+    assert_eq!((remaining(&all), all[0].limit.limit), ([Some(5)].into(), Some(100)), "whichever comes first");
+    let mut all = Vec::new();
+    merge(&mut all, bare(2000, Some(100)));
     merge(&mut all, held(10, 5, Some(60)));
-    assert_eq!(remaining(&all), [Some(5)], "whichever comes first");
+    assert_eq!(remaining(&all), [None], "what was past its reset then is");
     let mut all = Vec::new();
     let unlimited = Held::new(Limit { limit: None, ..held(20, 4, None).limit }, second(20));
     merge(&mut all, held(10, 5, Some(60)));
@@ -259,4 +263,14 @@ fn a_limit_at_zero_of_a_stated_window_is_back_with_the_window_but_no_later_than_
         let left = Limit { remaining: Some(1), ..limit };
         assert_eq!(left.expires_at(), second(i64::try_from(window_s).unwrap()));
     }
+}
+
+#[test]
+fn what_another_process_does_not_know_any_more_is_unknown() {
+    let mut all = [held(10, 5, Some(60))].into();
+    let unknown = |sent| Limit { remaining: None, ..held(sent, 0, Some(60)).limit };
+    merge(&mut all, Held::stored(&unknown(5), &[], Time::MAX));
+    assert_eq!(remaining(&all), [Some(5)]);
+    merge(&mut all, Held::stored(&unknown(20), &[], Time::MAX));
+    assert_eq!(remaining(&all), [None]);
 }

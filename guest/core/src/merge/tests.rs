@@ -63,6 +63,8 @@ fn the_newer_signal_stays_and_of_two_of_one_time_the_later_commit() {
     assert_eq!((written, stored), (true, plain(Degraded, 5)));
     let (written, stored) = committed(plain(Available, 5), plain(Degraded, 6), 6);
     assert_eq!((written, stored), (true, plain(Degraded, 6)));
+    let used_up = Signal { quota_remaining: Some(0), quota_reset_at: Some(at(600)), ..plain(Exhausted, 4) };
+    assert_eq!(committed(used_up, plain(Available, 5), 6), (true, plain(Available, 5)));
 }
 
 #[test]
@@ -113,6 +115,8 @@ fn a_success_in_another_scope_does_not_end_a_stored_refusal() {
     assert_eq!(committed(refused(scope("a")), unsaid.clone(), 6).1.status, Exhausted);
     let of_b = Signal { limits: vec![limit(scope("b"), 9, 4)], ..unsaid.clone() };
     assert_eq!(committed(refused(scope("a")), of_b, 6).1.status, Exhausted);
+    let before = Signal { limits: vec![limit(scope("a"), 9, -1)], ..unsaid.clone() };
+    assert_eq!(committed(refused(scope("a")), before, 6).1.status, Exhausted);
     let of_a = Signal { limits: vec![limit(scope("a"), 9, 4)], ..unsaid };
     assert_eq!(committed(refused(scope("a")), of_a, 6).1.status, Available);
 }

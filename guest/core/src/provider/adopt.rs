@@ -13,15 +13,24 @@ impl Provider {
     /// Nothing of it is believed to be younger than `not_after`: evidence from the future would never be
     /// replaced. What other processes were told of and leave out is over: they have seen it end.
     pub fn adopt(&mut self, stored: &Signal, not_after: Time) {
-        self.adopt_outcomes(stored, not_after);
         if stored.recent_p50_latency_ns > 0 || stored.latency.is_some() {
             self.adopted_latency = (stored.recent_p50_latency_ns, stored.latency);
         }
+        if stored.status != Status::Unknown {
+            self.drop_what_is_over(stored, not_after);
+            self.adopt_unexplained(stored, not_after);
+        }
+        self.adopt_listed(stored, not_after);
+        self.shared_at = self.shared_at.max(Some(stored.recorded_at.min(not_after)));
+    }
+
+    /// Takes in what a stored signal says in so many words: outcomes, limits and refusals.
+    pub(crate) fn adopt_listed(&mut self, stored: &Signal, not_after: Time) {
+        self.adopt_outcomes(stored, not_after);
         if stored.status == Status::Unknown {
             return;
         }
         self.known = true;
-        self.drop_what_is_over(stored, not_after);
         for limit in stored.limits.iter().take(limit::MOST) {
             self.hold(Held::stored(limit, &stored.cooldowns, not_after));
         }
@@ -31,7 +40,6 @@ impl Provider {
             cooldown.refused_at = cooldown.refused_at.min(not_after);
             self.cool_down(HeldCooldown { cooldown, shared: true });
         }
-        self.adopt_unexplained(stored, not_after);
         if let Some(class) = &stored.refusal {
             let came_with = stored.cooldowns.iter().filter(|cooldown| cooldown.class == *class);
             let refused_at = came_with.map(|cooldown| cooldown.refused_at.min(not_after)).max();
@@ -40,7 +48,6 @@ impl Provider {
                 self.last_refusal = Some((refused_at.unwrap_or(Time::MIN), *class));
             }
         }
-        self.shared_at = self.shared_at.max(Some(stored.recorded_at.min(not_after)));
     }
 
     /// Other processes were told of all that is in force and known here.

@@ -93,8 +93,7 @@ pub fn left(limits: &[Limit]) -> (Option<u64>, Option<Time>) {
 }
 
 /// Until when a refusal of the provider, or its own shortage, is in force.
-#[must_use]
-pub fn cooldown_until<'a>(cooldowns: impl Iterator<Item = &'a Cooldown>) -> Option<Time> {
+fn cooldown_until<'a>(cooldowns: impl Iterator<Item = &'a Cooldown>) -> Option<Time> {
     let provider_wide = cooldowns.filter(|held| held.class != RefusalClass::ModelScoped);
     provider_wide.map(|held| held.until).max()
 }

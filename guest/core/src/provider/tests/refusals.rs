@@ -85,11 +85,11 @@ fn capacity_makes_degraded_with_a_cooldown_and_uses_up_nothing() {
 
 #[test]
 fn a_limit_at_zero_in_a_refusal_for_capacity_or_size_is_not_the_callers() {
-    for status_code in [503, 529, 413] {
+    for (status_code, cooldown_until) in [(503, Some(at(61))), (529, Some(at(61))), (413, None)] {
         let used_up = [("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-reset-requests", "20s")];
         let signal = after(&[call(200, 0), call(status_code, 1).headers(&used_up)]).judge(at(2));
         assert_ne!(signal.status, Exhausted, "{status_code}");
-        assert_eq!(signal.limits, [], "{status_code}");
+        assert_eq!((signal.limits.len(), signal.cooldown_until), (0, cooldown_until), "{status_code}");
     }
 }
 
@@ -285,4 +285,15 @@ fn a_limit_at_zero_that_turns_out_to_bind_one_model_spares_the_provider() {
     let reading = Reading { exhausted: true, refusal, limits: [used_up(2)].into(), ..Reading::default() };
     call(429, 2).record_reading(&mut provider, reading);
     assert_eq!(status(&provider, 3), Available);
+}
+
+#[test]
+fn of_two_accounts_of_one_used_up_limit_the_later_says_when_it_refuses_no_more() {
+    let until_noon_six = ("x-ratelimit-reset-requests", "1768478760");
+    let used_up = [("x-ratelimit-remaining-requests", "0"), until_noon_six];
+    let hinted = [("x-ratelimit-remaining-requests", "0"), until_noon_six, ("retry-after", "20")];
+    let provider = after(&[call(429, 0).headers(&hinted), call(404, 30).headers(&used_up)]);
+    assert_eq!(provider.judge(at(31)).quota_reset_at, Some(at(360)));
+    let provider = after(&[call(404, 0).headers(&used_up), call(429, 1).headers(&hinted)]);
+    assert_eq!(provider.judge(at(2)).quota_reset_at, Some(at(21)));
 }

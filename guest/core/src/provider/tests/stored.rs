@@ -32,6 +32,7 @@ fn a_process_that_has_just_started_judges_as_the_one_that_stored() {
         &[call(429, 0).model("a").headers(&HINT), call(200, 1).model("b")],
         &[call(413, 0), call(200, 1)],
         &[call(401, 0).headers(&USED_UP)],
+        &[call(429, 0).headers(&USED_UP), call(429, 1)],
         // Refused twice until the same reset, and told to come back at another time.
         &[
             call(429, 0).headers(&USED_UP),
@@ -431,4 +432,16 @@ fn a_plain_degraded_signal_means_it_whenever_its_last_error_was() {
     );
     let signal = foreign(keys).start().judge(at(1));
     assert_eq!((signal.status, signal.reason), (Degraded, Some(Reason::Loading)));
+}
+
+#[test]
+fn a_wrong_clock_does_not_spoil_what_is_stored_after_it() {
+    let mut disk = Disk::default();
+    disk.settle(&mut after(&[call(200, 0).took(5)]), 1_000_000);
+    let mut refused = after(&[call(429, 0).headers(&HINT)]);
+    disk.settle(&mut refused, 1);
+    let mut other = disk.start();
+    call(200, 10).record(&mut other);
+    disk.settle(&mut other, 11);
+    assert_eq!(disk.settle(&mut refused, 12).status, Available);
 }
