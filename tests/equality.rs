@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 use proptest::prelude::*;
 use runtime_signals::{Observation, Store};
 use runtime_signals_core::evidence::Evidence;
+use runtime_signals_core::json;
 use runtime_signals_core::packed::{self, Frames, push_frame};
+use runtime_signals_core::profile::{BodyUse, NameMatch, Profile, Profiles};
 use runtime_signals_core::time::Time;
-use runtime_signals_core::{json, profile};
 
 use crate::support::{ManualClock, store};
 
@@ -18,11 +19,51 @@ const START: i64 = 1_768_478_400;
 struct Call {
     provider_type: &'static str,
     status: u16,
-    headers: Vec<(&'static str, String)>,
+    headers: Vec<(String, String)>,
+    body: Option<&'static str>,
     model: Option<&'static str>,
     error: Option<&'static str>,
     latency_ms: u64,
     after_ms: u64,
+}
+
+const TYPES: [&str; 10] = [
+    "openai",
+    "anthropic",
+    "openrouter",
+    "something-new",
+    "anthropic-oauth",
+    "chatgpt-codex",
+    "github-copilot",
+    "azure-openai",
+    "gemini",
+    "groq",
+];
+
+const BODIES: [&str; 4] = [
+    r#"{"error":{"message":"Rate limit reached for m-1 on tokens per min (TPM): Limit 8000, Used 2591, Requested 5863. Please try again in 3.405s.","type":"tokens","code":"rate_limit_exceeded"}}"#,
+    r#"{"error":{"type":"usage_limit_reached","resets_at":1768482000,"resets_in_seconds":3600}}"#,
+    r#"{"error":{"code":429,"details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier","quotaDimensions":{"model":"m-2"},"quotaValue":"20"}]},{"retryDelay":"38s"}]}}"#,
+    "quota exceeded\n",
+];
+
+fn with_profile<T>(provider_type: &str, then: impl FnOnce(u16, &Profile) -> T) -> T {
+    let mut profiles = Profiles::default();
+    let handle = profiles.find(provider_type);
+    assert!(profiles.unpack(handle));
+    then(handle, profiles.get(handle).unwrap())
+}
+
+/// Names of headers that are read; for a pattern one that fits.
+fn header_names(provider_type: &str) -> Vec<String> {
+    with_profile(provider_type, |_, profile| {
+        let names = profile.headers.iter().map(|header| match header.kind {
+            NameMatch::Exact => header.name.clone(),
+            NameMatch::Prefix => format!("{}pool", header.name),
+            NameMatch::Suffix => format!("x-pool{}", header.name),
+        });
+        names.collect()
+    })
 }
 
 fn value() -> impl Strategy<Value = String> {
@@ -39,10 +80,9 @@ fn value() -> impl Strategy<Value = String> {
 }
 
 fn call() -> impl Strategy<Value = Call> {
-    let provider_type = prop::sample::select(vec!["openai", "anthropic", "openrouter", "something-new"]);
+    let provider_type = prop::sample::select(TYPES.to_vec());
     let headers = provider_type.prop_flat_map(|provider_type| {
-        let names: Vec<_> =
-            profile::for_type(provider_type).1.fields.iter().map(|field| field.name).collect();
+        let names = header_names(provider_type);
         let header = (prop::sample::select(names), value());
         (Just(provider_type), prop::collection::vec(header, 0..8))
     });
@@ -51,11 +91,13 @@ fn call() -> impl Strategy<Value = Call> {
     let model = prop::sample::select(vec![None, None, Some("small"), Some("large")]);
     let error =
         prop::sample::select(vec![None, None, None, Some("connection refused"), Some("operation timed out")]);
-    (headers, status, model, error, 1u64..5000, 0u64..20_000).prop_map(
-        |((provider_type, headers), status, model, error, latency_ms, after_ms)| Call {
+    let body = prop::option::of(prop::sample::select(BODIES.to_vec()));
+    (headers, status, model, error, body, 1u64..5000, 0u64..20_000).prop_map(
+        |((provider_type, headers), status, model, error, body, latency_ms, after_ms)| Call {
             provider_type,
             status,
             headers,
+            body,
             model,
             error,
             latency_ms,
@@ -71,6 +113,7 @@ fn in_the_sandbox(store: &Store, provider: &str, calls: &[Call], at: impl Fn(u64
             status: (call.status > 0).then_some(call.status),
             model: call.model,
             error: call.error,
+            body: call.body.map(str::as_bytes),
             received_at: Some(at(call.after_ms)),
             ..Observation::new(
                 provider,
@@ -84,33 +127,58 @@ fn in_the_sandbox(store: &Store, provider: &str, calls: &[Call], at: impl Fn(u64
     store.encode(&store.recorded(provider).unwrap()).unwrap()
 }
 
+/// Appends the frame of a header, as the host does.
+fn push_header(profile: &Profile, name: &str, value: &str, frames: &mut Vec<u8>) {
+    let position = |kind: NameMatch, fits: &dyn Fn(&str) -> bool| {
+        profile.headers.iter().position(|header| header.kind == kind && fits(&header.name))
+    };
+    let exact = position(NameMatch::Exact, &|own| own == name);
+    let pattern = profile.headers.iter().position(|header| match header.kind {
+        NameMatch::Exact => false,
+        NameMatch::Prefix => name.starts_with(&header.name),
+        NameMatch::Suffix => name.ends_with(&header.name),
+    });
+    let id = |index: usize| packed::FIRST_HEADER + u8::try_from(index).unwrap();
+    let framed = match (exact, pattern) {
+        (Some(index), _) => (id(index), value.as_bytes().to_vec()),
+        (None, Some(index)) => {
+            let named = [&[u8::try_from(name.len()).unwrap()], name.as_bytes(), value.as_bytes()].concat();
+            (id(index), named)
+        }
+        (None, None) => panic!("{name} is not read"),
+    };
+    push_frame(frames, framed.0, &framed.1).unwrap();
+}
+
 /// The JSON after all calls, from the core linked natively.
 fn natively(provider: &str, calls: &[Call], now: Time) -> Vec<u8> {
     let mut store = runtime_signals_core::Store::new(0);
     let handle = store.add_provider(provider);
     for call in calls {
-        let (profile_handle, profile) = profile::for_type(call.provider_type);
         let mut frames = Vec::new();
         call.error.map(|error| push_frame(&mut frames, packed::ERROR, error.as_bytes()));
         call.model.map(|model| push_frame(&mut frames, packed::MODEL, model.as_bytes()));
-        for (name, value) in &call.headers {
-            let index = profile.fields.iter().position(|field| field.name == *name).unwrap();
-            let id = packed::FIRST_HEADER + u8::try_from(index).unwrap();
-            push_frame(&mut frames, id, value.as_bytes()).unwrap();
-        }
+        let (profile, reads_all) = with_profile(call.provider_type, |handle, profile| {
+            for (name, value) in &call.headers {
+                push_header(profile, name, value, &mut frames);
+            }
+            (handle, profile.body != BodyUse::Errors)
+        });
+        // A status that is not told may be that of an error.
+        let reads_body = reads_all || call.status == 0 || call.status >= 400;
         let received_at = Time::new(START, 0).unwrap().saturating_add(Duration::from_millis(call.after_ms));
         let ms = i64::try_from(call.after_ms).unwrap() - i64::try_from(call.latency_ms).unwrap();
         let nanoseconds = u32::try_from(ms.rem_euclid(1000)).unwrap() * 1_000_000;
         let observation = packed::Observation {
             provider: handle,
-            profile: profile_handle,
+            profile,
             status: call.status,
             received_at,
             sent_at: Time::new(START + ms.div_euclid(1000), nanoseconds).unwrap(),
             latency_ns: call.latency_ms * 1_000_000,
             ttfb_ns: None,
             frames: Frames::new(&frames).unwrap(),
-            body: &[],
+            body: call.body.filter(|_| reads_body).unwrap_or_default().as_bytes(),
         };
         let mut bytes = Vec::new();
         observation.pack(&mut bytes).unwrap();

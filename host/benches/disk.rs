@@ -25,7 +25,7 @@ fn disk(criterion: &mut Criterion) {
         let folder = tempfile::tempdir_in(folder).unwrap();
         let service = Service::new(store(), SignalCache::new(folder.path()));
         let [case, ..] = Case::all();
-        service.observe_durably(&case.observation("p")).unwrap();
+        service.observe_response_durably(&case.observation("p")).unwrap();
         let mut signal = service.recorded("p").unwrap();
         let json = service.store().encode(&signal).unwrap();
 

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use runtime_signals_profile::words;
+pub use runtime_signals_profile::{Effect, Quantity, Refill, RefusalClass};
+
 /// Can a request be sent to the provider now?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ModelStatus {
@@ -13,27 +16,6 @@ pub enum ModelStatus {
     Exhausted,
     /// There is no evidence.
     Unknown,
-}
-
-/// Words of an enumeration: what stands in JSON and on the command line.
-macro_rules! words {
-    ($type:ident { $($case:ident => $word:literal),* $(,)? }) => {
-        impl $type {
-            /// The word for it in JSON.
-            #[must_use]
-            pub const fn as_str(&self) -> &'static str {
-                match self {
-                    $(Self::$case => $word,)*
-                }
-            }
-        }
-
-        impl std::fmt::Display for $type {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
 }
 
 words!(ModelStatus {
@@ -71,53 +53,6 @@ words!(Reason {
     Loading => "loading", Error => "error", Other => "other",
 });
 
-/// What kind of refusal a response was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RefusalClass {
-    /// Heals by waiting seconds.
-    Rate,
-    /// Heals by waiting hours, or at a plan's renewal.
-    Quota,
-    /// Heals by paying.
-    Money,
-    /// Heals when the caller's own calls finish.
-    Concurrency,
-    /// The provider's own shortage: says nothing about the caller's quota.
-    Capacity,
-    /// This request was too large; a smaller one may pass.
-    Oversize,
-    /// Refuses one model or model family only.
-    ModelScoped,
-    /// A class of a later version.
-    Other,
-}
-
-words!(RefusalClass {
-    Rate => "rate", Quota => "quota", Money => "money", Concurrency => "concurrency",
-    Capacity => "capacity", Oversize => "oversize", ModelScoped => "model_scoped",
-    Other => "other",
-});
-
-/// What a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Quantity {
-    /// Requests.
-    Requests,
-    /// Tokens of any kind.
-    Tokens,
-    /// Tokens sent.
-    InputTokens,
-    /// Tokens generated.
-    OutputTokens,
-    /// Anything else.
-    Other,
-}
-
-words!(Quantity {
-    Requests => "requests", Tokens => "tokens", InputTokens => "input_tokens",
-    OutputTokens => "output_tokens", Other => "other",
-});
-
 /// To whom a limit applies, as far as it is known. Empty: to the provider as configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Scope {
@@ -134,6 +69,8 @@ pub struct Limit {
     pub quantity: Quantity,
     /// To whom it applies.
     pub scope: Scope,
+    /// Which of several allowances of one quantity it is; empty for the main one.
+    pub pool: String,
     /// Length of the window, stated by the provider or inferred from its refill.
     pub window: Option<Duration>,
     /// The allowance of one window.
@@ -146,6 +83,10 @@ pub struct Limit {
     pub resets_at: Option<SystemTime>,
     /// When the response that said so was received.
     pub captured_at: SystemTime,
+    /// How it fills again.
+    pub refill: Refill,
+    /// Whom it refuses when it is used up.
+    pub effect: Effect,
 }
 
 /// A refusal that is still in force.

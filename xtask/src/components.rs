@@ -34,7 +34,7 @@ impl Component {
     }
 }
 
-const MAX_BYTES: usize = 128 * 1024;
+const MAX_BYTES: usize = 320 * 1024;
 /// For components that no user ever loads.
 const MAX_TEST_BYTES: usize = 256 * 1024;
 

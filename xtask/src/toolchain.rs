@@ -58,7 +58,7 @@ impl Toolchain {
         if let Some(Unpacked { compiler, linker }) = &self.unpacked {
             // Building the standard library is not a stable feature of cargo yet.
             build
-                .arg("-Zbuild-std=core,alloc")
+                .arg("-Zbuild-std=std,panic_abort")
                 .env("RUSTC", compiler)
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);

@@ -51,6 +51,10 @@ pub enum ProbeFailure {
     Unreachable,
     /// No answer in time.
     Timeout,
+    /// An answer that the model is not loaded yet.
+    Loading,
+    /// An answer that no slot is free, or that requests wait.
+    Busy,
     /// An answer, but not 2xx.
     Refused,
 }

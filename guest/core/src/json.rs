@@ -7,7 +7,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::limit::{Limit, Quantity, Scope};
+use crate::limit::{Effect, Limit, Name, Quantity, Refill, Scope};
 use crate::refusal::{Cooldown, RefusalClass};
 use crate::signal::{Latency, Reason, Signal, Status};
 use crate::time::Time;
@@ -26,7 +26,7 @@ pub const MOST_BYTES: usize = 1 << 20;
 #[must_use]
 pub fn encode(signal: &Signal) -> Vec<u8> {
     let mut json = Writer::with_capacity(256 + 192 * signal.limits.len());
-    json.object(|json| {
+    json.object(&mut |json| {
         json.text("provider", &signal.provider);
         json.text("status", signal.status.as_str());
         json.number("quota_remaining", signal.quota_remaining);
@@ -41,7 +41,7 @@ pub fn encode(signal: &Signal) -> Vec<u8> {
         json.list("limits", &signal.limits, write_limit);
         if let Some(latency) = &signal.latency {
             json.key("latency");
-            json.object(|json| {
+            json.object(&mut |json| {
                 json.number("count", Some(latency.count.into()));
                 json.number("p90_ns", Some(latency.p90_ns));
                 json.number("p99_ns", Some(latency.p99_ns));
@@ -57,12 +57,19 @@ pub fn encode(signal: &Signal) -> Vec<u8> {
 fn write_limit(json: &mut Writer, limit: &Limit) {
     json.text("quantity", limit.quantity.as_str());
     write_scope(json, &limit.scope);
+    json.text_unless_empty("pool", limit.pool.as_str());
     json.number("window_s", limit.window_s);
     json.number("limit", limit.limit);
     json.number("remaining", limit.remaining);
     json.share("utilization", limit.utilization);
     json.time("resets_at", limit.resets_at);
     json.time("captured_at", Some(limit.captured_at));
+    if limit.refill != Refill::WindowEdge {
+        json.text("refill", limit.refill.as_str());
+    }
+    if limit.effect != Effect::Refuses {
+        json.text("effect", limit.effect.as_str());
+    }
 }
 
 fn write_cooldown(json: &mut Writer, cooldown: &Cooldown) {
@@ -73,11 +80,11 @@ fn write_cooldown(json: &mut Writer, cooldown: &Cooldown) {
 }
 
 fn write_scope(json: &mut Writer, scope: &Scope) {
-    if *scope != Scope::default() {
+    if *scope != Scope::EVERYONE {
         json.key("scope");
-        json.object(|json| {
-            json.text_unless_empty("account", scope.account.as_deref().unwrap_or_default());
-            json.text_unless_empty("model", scope.model.as_deref().unwrap_or_default());
+        json.object(&mut |json| {
+            json.text_unless_empty("account", scope.account().unwrap_or_default());
+            json.text_unless_empty("model", scope.model().unwrap_or_default());
         });
     }
 }
@@ -94,7 +101,7 @@ pub fn decode(provider: &str, json: &[u8]) -> core::result::Result<Signal, Unrea
     let mut reader = Reader::new(json);
     let mut signal = Signal::unknown(String::new(), Time::UNIX_EPOCH);
     let (mut status, mut p50, mut recorded_at) = (None, None, None);
-    reader.object(|key, json| {
+    reader.object(&mut |key, json| {
         match key {
             "provider" => signal.provider = json.text()?,
             "status" => status = Some(json.word(Status::from_word)?),
@@ -134,16 +141,19 @@ fn unless_empty(text: String) -> Option<String> {
 
 fn limit(json: &mut Reader<'_>) -> Result<Limit> {
     let mut limit = Limit::new(Quantity::Other, Time::UNIX_EPOCH);
-    json.object(|key, json| {
+    json.object(&mut |key, json| {
         match key {
             "quantity" => limit.quantity = json.word(|word| Some(Quantity::from(word)))?,
             "scope" => limit.scope = scope(json)?,
+            "pool" => limit.pool = Name::from(json.text()?.as_str()),
             "window_s" => limit.window_s = Some(json.count()?),
             "limit" => limit.limit = Some(json.count()?),
             "remaining" => limit.remaining = json.remaining()?,
             "utilization" => limit.utilization = json.share()?,
             "resets_at" => limit.resets_at = Some(json.time()?),
             "captured_at" => limit.captured_at = json.time()?,
+            "refill" => limit.refill = Refill::from_word(&json.text()?).unwrap_or(Refill::WindowEdge),
+            "effect" => limit.effect = Effect::from_word(&json.text()?).unwrap_or(Effect::Refuses),
             _ => json.skip()?,
         }
         Ok(())
@@ -158,7 +168,7 @@ fn cooldown(json: &mut Reader<'_>) -> Result<Cooldown> {
         refused_at: Time::UNIX_EPOCH,
         until: Time::UNIX_EPOCH,
     };
-    json.object(|key, json| {
+    json.object(&mut |key, json| {
         match key {
             "scope" => cooldown.scope = scope(json)?,
             "class" => cooldown.class = RefusalClass::from(json.text()?.as_str()),
@@ -172,21 +182,21 @@ fn cooldown(json: &mut Reader<'_>) -> Result<Cooldown> {
 }
 
 fn scope(json: &mut Reader<'_>) -> Result<Scope> {
-    let mut scope = Scope::default();
-    json.object(|key, json| {
+    let (mut account, mut model) = (None, None);
+    json.object(&mut |key, json| {
         match key {
-            "account" => scope.account = unless_empty(json.text()?),
-            "model" => scope.model = unless_empty(json.text()?),
+            "account" => account = Some(json.text()?),
+            "model" => model = Some(json.text()?),
             _ => json.skip()?,
         }
         Ok(())
     })?;
-    Ok(scope)
+    Ok(Scope::new(account.as_deref(), model.as_deref()))
 }
 
 fn latency(json: &mut Reader<'_>) -> Result<Latency> {
     let mut latency = Latency { count: 0, p90_ns: 0, p99_ns: 0, ttfb_p50_ns: None };
-    json.object(|key, json| {
+    json.object(&mut |key, json| {
         match key {
             "count" => latency.count = u32::try_from(json.count()?).unwrap_or(u32::MAX),
             "p90_ns" => latency.p90_ns = json.count()?,

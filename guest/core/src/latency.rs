@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use runtime_signals_profile::carry::save_length;
+
 use crate::state::State;
 
 /// Samples kept where nothing else is asked for.
@@ -51,18 +53,19 @@ impl LatencyWindow {
 
     /// Puts `enters` where it belongs and takes `leaves` out, moving only what lies between the two.
     fn replace_sorted(&mut self, leaves: u64, enters: u64) {
-        let from = self.sorted.partition_point(|other| *other < leaves);
-        let to = self.sorted.partition_point(|other| *other < enters);
-        let (between, by) = if to > from { (from..to, true) } else { (to..from + 1, false) };
-        if let Some(between) = self.sorted.get_mut(between) {
-            if by {
-                between.rotate_left(1);
-                between.last_mut().into_iter().for_each(|last| *last = enters);
-            } else {
-                between.rotate_right(1);
-                between.first_mut().into_iter().for_each(|first| *first = enters);
-            }
+        if leaves == enters {
+            return;
         }
+        let mut from = self.sorted.partition_point(|other| *other < leaves);
+        let to = self.sorted.partition_point(|other| *other < enters);
+        if to > from {
+            self.sorted.copy_within(from + 1..to, from);
+            from = to - 1;
+        } else {
+            self.sorted.copy_within(to..from, to + 1);
+            from = to;
+        }
+        self.sorted.get_mut(from).into_iter().for_each(|place| *place = enters);
     }
 
     /// Samples in the window.
@@ -88,7 +91,7 @@ impl LatencyWindow {
 impl State for LatencyWindow {
     fn save(&self, to: &mut Vec<u8>) {
         (self.size as u64).save(to);
-        (self.ring.len() as u64).save(to);
+        save_length(self.ring.len(), to);
         let (newer, older) = self.ring.split_at_checked(self.next).unwrap_or_default();
         older.iter().chain(newer).for_each(|sample| sample.save(to));
     }

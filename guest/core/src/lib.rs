@@ -11,6 +11,8 @@
 
 extern crate alloc;
 
+pub mod body;
+pub mod edge;
 pub mod evidence;
 pub mod json;
 pub mod latency;
@@ -24,6 +26,7 @@ mod properties;
 pub mod provider;
 pub mod reading;
 pub mod refusal;
+mod scope;
 pub mod signal;
 mod state;
 pub mod store;
@@ -31,8 +34,8 @@ pub mod store;
 mod testing;
 pub mod text;
 pub mod time;
+pub mod wait;
 pub mod window;
-mod words;
 
 pub use latency::LatencyWindow;
 pub use signal::Signal;

@@ -1,12 +1,12 @@
 //! Limits: one limited quantity over one window in one scope.
 
-use alloc::string::String;
 use core::time::Duration;
 
+pub use runtime_signals_profile::{Effect, Quantity, Refill};
+
 use crate::refusal::{Cooldown, MONEY_COOLDOWN, QUOTA_COOLDOWN, QUOTA_WINDOW_S, RATE_COOLDOWN};
-use crate::text;
+pub use crate::scope::{Name, Scope};
 use crate::time::Time;
-use crate::words::words;
 
 mod held;
 #[cfg(test)]
@@ -17,56 +17,6 @@ pub use held::{Held, MOST, merge};
 /// How long a count without a reset and without a window says anything: the runtime time-to-live.
 const UNDATED: Duration = Duration::from_secs(300);
 
-/// What a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Quantity {
-    /// Requests.
-    Requests,
-    /// Tokens of any kind.
-    Tokens,
-    /// Tokens sent.
-    InputTokens,
-    /// Tokens generated.
-    OutputTokens,
-    /// Anything else.
-    Other,
-}
-
-impl Quantity {
-    /// Does it count tokens?
-    #[must_use]
-    pub const fn is_tokens(self) -> bool {
-        matches!(self, Self::Tokens | Self::InputTokens | Self::OutputTokens)
-    }
-}
-
-words!(Quantity {
-    Requests => "requests", Tokens => "tokens", InputTokens => "input_tokens",
-    OutputTokens => "output_tokens", Other => "other",
-} else Other);
-
-/// To whom a limit applies, as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Scope {
-    /// The account.
-    pub account: Option<String>,
-    /// The model.
-    pub model: Option<String>,
-}
-
-impl Scope {
-    /// Keeps foreign names within bounds; an empty one is none.
-    #[must_use]
-    pub fn bounded(self) -> Self {
-        let name = |name: Option<String>| {
-            let mut name = name.filter(|name| !name.is_empty())?;
-            text::cut(&mut name, text::NAME_BYTES);
-            Some(name)
-        };
-        Self { account: name(self.account), model: name(self.model) }
-    }
-}
-
 /// One limited quantity over one window in one scope.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limit {
@@ -74,6 +24,8 @@ pub struct Limit {
     pub quantity: Quantity,
     /// To whom it applies.
     pub scope: Scope,
+    /// Which of several allowances of one quantity it is; the empty name is the main one.
+    pub pool: Name,
     /// Length of the window in seconds.
     pub window_s: Option<u64>,
     /// The allowance of one window.
@@ -86,6 +38,10 @@ pub struct Limit {
     pub resets_at: Option<Time>,
     /// When the response that said so was received.
     pub captured_at: Time,
+    /// How it fills again.
+    pub refill: Refill,
+    /// Whom it refuses when it is used up.
+    pub effect: Effect,
 }
 
 impl Limit {
@@ -94,13 +50,16 @@ impl Limit {
     pub const fn new(quantity: Quantity, captured_at: Time) -> Self {
         Self {
             quantity,
-            scope: Scope { account: None, model: None },
+            scope: Scope::EVERYONE,
+            pool: Name::EMPTY,
             window_s: None,
             limit: None,
             remaining: None,
             utilization: None,
             resets_at: None,
             captured_at,
+            refill: Refill::WindowEdge,
+            effect: Effect::Refuses,
         }
     }
 
@@ -108,7 +67,7 @@ impl Limit {
     #[must_use]
     pub fn bounded(mut self) -> Self {
         let signed = |count: Option<u64>| count.map(|count| count.min(i64::MAX.unsigned_abs()));
-        self.scope = self.scope.bounded();
+        self.pool = self.pool.bounded();
         (self.window_s, self.limit, self.remaining) =
             (signed(self.window_s), signed(self.limit), signed(self.remaining));
         self.utilization = self.utilization.filter(|used| !used.is_nan()).map(|used| used.clamp(0.0, 1.0));
@@ -117,18 +76,21 @@ impl Limit {
 
     /// When this account of the limit stops to say anything.
     #[must_use]
+    #[inline]
     pub fn expires_at(&self) -> Time {
-        self.resets_at.unwrap_or_else(|| {
-            let window = self.window_s.map(Duration::from_secs);
-            let span = match self.limit {
-                // An allowance of nothing does not refill: what it takes is another plan.
-                Some(0) if self.is_used_up() => MONEY_COOLDOWN,
-                _ if !self.is_used_up() => window.unwrap_or(UNDATED),
-                _ if self.window_s >= Some(QUOTA_WINDOW_S) => QUOTA_COOLDOWN,
-                _ => window.map_or(RATE_COOLDOWN, |window| window.min(RATE_COOLDOWN)),
-            };
-            self.captured_at.saturating_add(span)
-        })
+        self.resets_at.unwrap_or_else(|| self.unstated_end())
+    }
+
+    fn unstated_end(&self) -> Time {
+        let window = self.window_s.map(Duration::from_secs);
+        let span = match self.limit {
+            // An allowance of nothing does not refill: what it takes is another plan.
+            Some(0) if self.is_used_up() => MONEY_COOLDOWN,
+            _ if !self.is_used_up() => window.unwrap_or(UNDATED),
+            _ if self.window_s >= Some(QUOTA_WINDOW_S) => QUOTA_COOLDOWN,
+            _ => window.map_or(RATE_COOLDOWN, |window| window.min(RATE_COOLDOWN)),
+        };
+        self.captured_at.saturating_add(span)
     }
 
     /// Is it one that was used up when this refusal was received, so that the refusal says when it can be
@@ -137,7 +99,7 @@ impl Limit {
     pub fn came_with(&self, refusal: &Cooldown) -> bool {
         self.is_used_up()
             && self.captured_at == refusal.refused_at
-            && self.scope.account == refusal.scope.account
+            && self.scope.account() == refusal.scope.account()
             && refusal.class.exhausts_scope()
     }
 
@@ -154,6 +116,7 @@ impl Limit {
 
     /// Is the allowance used up?
     #[must_use]
+    #[inline]
     pub fn is_used_up(&self) -> bool {
         self.remaining == Some(0) || self.utilization.is_some_and(|used| used >= 1.0)
     }
@@ -177,15 +140,23 @@ impl Limit {
     /// Smallest count of requests left.
     #[must_use]
     pub fn requests_left(limits: &[Self]) -> Option<u64> {
-        let counting = limits.iter().filter(|limit| limit.quantity == Quantity::Requests);
-        counting.filter_map(|limit| limit.remaining).min()
+        Self::left(limits, |quantity| quantity == Quantity::Requests)
     }
 
     /// Smallest count of tokens left.
     #[must_use]
     pub fn tokens_left(limits: &[Self]) -> Option<u64> {
-        let counting = limits.iter().filter(|limit| limit.quantity.is_tokens());
-        counting.filter_map(|limit| limit.remaining).min()
+        Self::left(limits, Quantity::is_tokens)
+    }
+
+    /// Smallest count left. Allowances that refuse only some requests, or none, count where there is no other.
+    fn left(limits: &[Self], counts: fn(Quantity) -> bool) -> Option<u64> {
+        let least = |main: bool| {
+            let counting = limits.iter().filter(|limit| counts(limit.quantity));
+            let counting = counting.filter(|limit| !main || limit.effect == Effect::Refuses);
+            counting.filter_map(|limit| limit.remaining).min()
+        };
+        least(true).or_else(|| least(false))
     }
 
     /// Are these two accounts of the same limit?
@@ -193,9 +164,11 @@ impl Limit {
     /// Windows are told apart by their length. Where one account does not know it, the allowance
     /// decides, since a full bucket lets nothing be inferred.
     #[must_use]
+    #[inline]
     pub fn same_series(&self, other: &Self) -> bool {
         self.quantity == other.quantity
             && self.scope == other.scope
+            && self.pool == other.pool
             && match (self.window_s, other.window_s) {
                 (Some(a), Some(b)) => a == b,
                 _ => self.limit == other.limit || self.limit.is_none() || other.limit.is_none(),

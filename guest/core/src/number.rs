@@ -13,47 +13,69 @@ const UNIX_MILLIS: u64 = 100_000_000_000;
 /// Longer texts are no number of any provider.
 const LONGEST: usize = 64;
 
+/// A text without white space around it, which few have.
+#[inline]
+fn trim(text: &[u8]) -> &[u8] {
+    match text {
+        [first, .., last] if *first > b' ' && *last > b' ' => text,
+        _ => text.trim_ascii(),
+    }
+}
+
 /// A count: decimal digits.
 ///
 /// `-1` means that the provider does not report it; any other negative number is an overdrawn
 /// allowance, which is 0.
 #[must_use]
+#[inline]
 pub fn count(text: &[u8]) -> Option<u64> {
-    let text = text.trim_ascii();
-    match text.strip_prefix(b"-") {
-        None => digits(text),
-        Some(b"1") => None,
-        Some(negative) => digits(negative).map(|_| 0),
+    let text = trim(text);
+    match text {
+        [b'-', b'1'] => None,
+        [b'-', negative @ ..] => digits(negative).map(|_| 0),
+        _ => digits(text),
     }
 }
 
 /// An allowance: decimal digits, and never negative.
 #[must_use]
+#[inline]
 pub fn allowance(text: &[u8]) -> Option<u64> {
-    digits(text.trim_ascii())
+    digits(trim(text))
 }
 
+#[inline]
 fn digits(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
+    // No number of that length overflows, and nearly all are of that length.
+    const SAFE: usize = 19;
+    if text.len() > SAFE {
+        return text.iter().try_fold(0u64, |sum, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            (digit < 10).then_some(())?;
+            sum.checked_mul(10)?.checked_add(digit.into())
+        });
     }
-    text.iter().try_fold(0u64, |sum, byte| {
+    let mut sum = 0;
+    for byte in text {
         let digit = byte.wrapping_sub(b'0');
-        (digit < 10).then_some(())?;
-        sum.checked_mul(10)?.checked_add(u64::from(digit))
-    })
+        if digit > 9 {
+            return None;
+        }
+        sum = sum * 10 + u64::from(digit);
+    }
+    (!text.is_empty()).then_some(sum)
 }
 
 /// Seconds, with or without a fraction.
 #[must_use]
 pub fn seconds(text: &[u8]) -> Option<Duration> {
-    scaled(text.trim_ascii(), SECOND_NS)
+    scaled(trim(text), 1)
 }
 
 /// Milliseconds, with or without a fraction.
 #[must_use]
 pub fn millis(text: &[u8]) -> Option<Duration> {
-    scaled(text.trim_ascii(), MILLISECOND_NS)
+    scaled(trim(text), 1_000)
 }
 
 /// A non-negative decimal number in millionths, cut off below.
@@ -63,66 +85,101 @@ pub fn millionths(text: &[u8]) -> Option<u64> {
     number.as_secs().checked_mul(1_000_000)?.checked_add(number.subsec_micros().into())
 }
 
-/// A Go duration: numbers with units, `6m0s`, `100ms`, `2m59.56s`, `1h`.
+/// A non-negative decimal number, such as a share or a percentage.
 #[must_use]
+#[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
+pub fn share(text: &[u8]) -> Option<f64> {
+    millionths(text).map(|millionths| millionths as f64 / 1e6)
+}
+
+/// A Go duration of up to 584 years: numbers with units, `6m0s`, `100ms`, `2m59.56s`, `1h`.
+#[must_use]
+#[inline]
 pub fn go_duration(text: &[u8]) -> Option<Duration> {
-    let mut rest = text.trim_ascii();
-    let mut sum = Duration::ZERO;
+    let mut rest = trim(text);
+    let mut sum_ns = 0u64;
     if rest.is_empty() || rest.len() > LONGEST {
         return None;
     }
     while !rest.is_empty() {
-        let number_end = rest.iter().position(|byte| !(byte.is_ascii_digit() || *byte == b'.'))?;
-        let (number, tail) = rest.split_at_checked(number_end)?;
-        let unit_end =
-            tail.iter().position(|byte| byte.is_ascii_digit() || *byte == b'.').unwrap_or(tail.len());
-        let (unit, tail) = tail.split_at_checked(unit_end)?;
-        sum = sum.checked_add(scaled(number, nanoseconds_of(unit)?)?)?;
+        let (number, tail) = Decimal::take(rest)?;
+        let (unit_ns, tail) = take_unit(tail)?;
+        sum_ns = sum_ns.checked_add(number.nanoseconds(unit_ns)?)?;
         rest = tail;
     }
-    Some(sum)
+    Some(Duration::from_nanos(sum_ns))
 }
 
-fn nanoseconds_of(unit: &[u8]) -> Option<u64> {
-    Some(match unit {
-        b"ns" => 1,
-        b"us" | b"\xc2\xb5s" | b"\xce\xbcs" => 1_000,
-        b"ms" => 1_000_000,
-        b"s" => 1_000_000_000,
-        b"m" => 60_000_000_000,
-        b"h" => 3_600_000_000_000,
+/// The length of the unit at the front, in nanoseconds, and what follows it.
+#[inline]
+fn take_unit(text: &[u8]) -> Option<(u64, &[u8])> {
+    Some(match text {
+        [b's', rest @ ..] => (SECOND_NS, rest),
+        [b'm', b's', rest @ ..] => (MILLISECOND_NS, rest),
+        [b'm', rest @ ..] => (60 * SECOND_NS, rest),
+        [b'h', rest @ ..] => (3600 * SECOND_NS, rest),
+        [b'u', b's', rest @ ..] | [0xc2, 0xb5, b's', rest @ ..] | [0xce, 0xbc, b's', rest @ ..] => {
+            (1_000, rest)
+        }
+        [b'n', b's', rest @ ..] => (1, rest),
         _ => return None,
     })
 }
 
-/// A non-negative decimal number of units, exact to the nanosecond: `58.891` seconds are not 58.890999 s.
-fn scaled(number: &[u8], unit_ns: u64) -> Option<Duration> {
-    if number.len() > LONGEST {
+/// A non-negative decimal number.
+#[derive(Clone, Copy)]
+struct Decimal {
+    whole: u64,
+    /// Billionths, cut off below.
+    billionths: u64,
+}
+
+impl Decimal {
+    /// Takes the number off the front; `None` where there is none, or a larger one than any time span has.
+    #[inline]
+    fn take(text: &[u8]) -> Option<(Self, &[u8])> {
+        let mut rest = text;
+        let mut whole = 0u64;
+        while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+            whole = whole.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+            rest = tail;
+        }
+        let mut length = text.len() - rest.len();
+        let mut billionths = 0;
+        if let [b'.', tail @ ..] = rest {
+            rest = tail;
+            let mut place = 100_000_000;
+            while let [digit @ b'0'..=b'9', tail @ ..] = rest {
+                billionths += u64::from(digit - b'0') * place;
+                place /= 10;
+                length += 1;
+                rest = tail;
+            }
+        }
+        (length > 0).then_some((Self { whole, billionths }, rest))
+    }
+
+    /// So many units, exact to the nanosecond: `58.891` seconds are not 58.890999 s.
+    #[inline]
+    fn nanoseconds(self, unit_ns: u64) -> Option<u64> {
+        let fraction_ns = self.billionths * (unit_ns / 1_000) / (SECOND_NS / 1_000);
+        self.whole.checked_mul(unit_ns)?.checked_add(fraction_ns)
+    }
+}
+
+/// A non-negative decimal number of units, at least a millisecond each, that is nothing else.
+#[inline]
+fn scaled(text: &[u8], units_a_second: u64) -> Option<Duration> {
+    if text.len() > LONGEST {
         return None;
     }
-    let point = number.iter().position(|byte| *byte == b'.').unwrap_or(number.len());
-    let (whole, fraction) = number.split_at_checked(point)?;
-    let fraction = fraction.strip_prefix(b".").unwrap_or_default();
-    if whole.is_empty() && fraction.is_empty() {
+    let (number, rest) = Decimal::take(text)?;
+    if !rest.is_empty() {
         return None;
     }
-    let whole = if whole.is_empty() { 0 } else { digits(whole)? };
-    let mut fraction_ns = 0;
-    let mut place_ns = unit_ns;
-    for byte in fraction {
-        let digit = byte.wrapping_sub(b'0');
-        (digit < 10).then_some(())?;
-        place_ns /= 10;
-        fraction_ns += place_ns * u64::from(digit);
-    }
-    let units_a_second = SECOND_NS / unit_ns;
-    let whole = if units_a_second == 0 {
-        Duration::from_secs(whole.checked_mul(unit_ns / SECOND_NS)?)
-    } else {
-        let rest_ns = u32::try_from(whole % units_a_second * unit_ns).ok()?;
-        Duration::new(whole / units_a_second, rest_ns)
-    };
-    whole.checked_add(Duration::from_nanos(fraction_ns))
+    let fraction_ns = number.billionths / units_a_second;
+    let rest_ns = number.whole % units_a_second * (SECOND_NS / units_a_second) + fraction_ns;
+    Some(Duration::new(number.whole / units_a_second, u32::try_from(rest_ns).ok()?))
 }
 
 /// How exactly a reset was told, which bounds what can be inferred from it.
@@ -142,8 +199,9 @@ pub enum Precision {
 /// RFC 3339 and durations are recognised by their form. Bare numbers follow the magnitudes of all that
 /// has been seen: below 10⁹ seconds from now, below 10¹¹ Unix seconds, above that Unix milliseconds.
 #[must_use]
+#[inline]
 pub fn reset(text: &[u8], now: Time) -> Option<(Time, Precision)> {
-    let text = text.trim_ascii();
+    let text = trim(text);
     if let Some(span) = go_duration(text) {
         let fine = text.ends_with(b"ms") || text.contains(&b'.');
         let unit_ns = if fine { MILLISECOND_NS } else { SECOND_NS };
@@ -163,14 +221,25 @@ pub fn reset(text: &[u8], now: Time) -> Option<(Time, Precision)> {
     }
 }
 
-/// `Retry-After` (RFC 9110 section 10.2.3): delta-seconds or an HTTP date; fractions and Go durations
-/// are seen in the wild. A date that has passed is zero.
+/// A reset that is a count of seconds from now, whatever its magnitude.
+#[must_use]
+pub fn reset_delta(text: &[u8], now: Time) -> Option<(Time, Precision)> {
+    let unit_ns = if text.contains(&b'.') { MILLISECOND_NS } else { SECOND_NS };
+    Some((now.checked_add(seconds(text)?)?, Precision::Span { unit_ns }))
+}
+
+/// A wait: seconds; fractions and Go durations are seen in the wild.
+#[must_use]
+pub fn wait(text: &[u8]) -> Option<Duration> {
+    let text = text.trim_ascii();
+    seconds(text).or_else(|| go_duration(text))
+}
+
+/// `Retry-After` (RFC 9110 section 10.2.3): delta-seconds or an HTTP date. A date that has passed is zero.
 #[must_use]
 pub fn retry_after(text: &[u8], now: Time) -> Option<Duration> {
-    let text = text.trim_ascii();
-    seconds(text)
-        .or_else(|| go_duration(text))
-        .or_else(|| Time::parse_http_date(text).map(|date| date.since(now)))
+    wait(text)
+        .or_else(|| Time::parse_http_date(text.trim_ascii()).map(|date| date.since(now)))
         .filter(|wait| now.checked_add(*wait).is_some())
 }
 

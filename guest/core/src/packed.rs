@@ -40,7 +40,7 @@ pub struct Observation<'a> {
     pub latency_ns: u64,
     /// From sending to the first byte, in nanoseconds.
     pub ttfb_ns: Option<u64>,
-    /// The frames: error, scope, headers.
+    /// The frames: error and scope, then headers.
     pub frames: Frames<'a>,
     /// Start of the body.
     pub body: &'a [u8],
@@ -60,6 +60,7 @@ impl<'a> Frames<'a> {
     }
 
     /// Each frame's id and value, in order.
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = (u8, &'a [u8])> {
         let mut rest = self.0;
         core::iter::from_fn(move || {
@@ -70,10 +71,12 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// The first frame of this id.
+    /// The first frame of this id among the reserved ones, which stand in front.
     #[must_use]
-    pub fn get(self, id: u8) -> Option<&'a [u8]> {
-        self.iter().find(|(other, _)| *other == id).map(|(_, value)| value)
+    #[inline]
+    pub fn reserved(self, id: u8) -> Option<&'a [u8]> {
+        let mut reserved = self.iter().take_while(|(other, _)| *other < FIRST_HEADER);
+        reserved.find(|(other, _)| *other == id).map(|(_, value)| value)
     }
 }
 
@@ -107,6 +110,7 @@ pub fn observations(bytes: &[u8]) -> impl Iterator<Item = Result<Observation<'_>
     })
 }
 
+#[inline]
 fn split(bytes: &[u8]) -> Result<(usize, Observation<'_>), &'static str> {
     let header = bytes.first_chunk::<HEADER_BYTES>().ok_or("ends within its fixed part")?;
     let length = u32_at(header, 0) as usize;
@@ -135,6 +139,7 @@ fn split(bytes: &[u8]) -> Result<(usize, Observation<'_>), &'static str> {
 }
 
 /// Bytes at a constant offset of the fixed part.
+#[inline]
 fn bytes_at<const N: usize>(header: &[u8; HEADER_BYTES], offset: usize) -> [u8; N] {
     header.get(offset..).and_then(|tail| tail.first_chunk()).copied().unwrap_or([0; N])
 }
@@ -222,7 +227,8 @@ mod tests {
         let two = [packed(&frames, b"{}"), packed(&[], b"")].concat();
         let read: Vec<_> = observations(&two).map(Result::unwrap).collect();
         assert_eq!(read.len(), 2);
-        assert_eq!(read[0].frames.get(FIRST_HEADER), Some(&b"59"[..]));
+        assert_eq!(read[0].frames.reserved(MODEL), Some(&b"m"[..]));
+        assert_eq!(read[0].frames.iter().last(), Some((FIRST_HEADER, &b"59"[..])));
         assert_eq!(read[0].body, b"{}");
     }
 

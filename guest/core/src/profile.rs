@@ -1,133 +1,137 @@
-//! Profiles: what each provider type sends, as data.
+//! The profiles of a store: those that are built in, and those that were added at run time.
 //!
-//! A profile names the headers that matter, and for each what it means. Code reads any profile the same
-//! way ([`crate::reading`]); a provider type is added by adding a table.
+//! A profile says as data what a provider type sends ([`runtime_signals_profile`]); the code that reads by it
+//! is the same for all ([`crate::reading`]). The built-in ones are taken out of their packed form when they
+//! are first needed.
 
-use crate::limit::Quantity;
-use crate::packed::FIRST_HEADER;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
-mod anthropic;
-mod openai;
-mod openrouter;
+use runtime_signals_profile::set::{COMMON, GENERIC, ProfileSet};
+pub use runtime_signals_profile::{BodyUse, Header, LimitRule, Meaning, NameMatch, Profile, What};
 
-/// Most counters of one profile.
-pub const MOST_COUNTERS: usize = 8;
+/// Most profiles that can be added.
+const MOST_ADDED: usize = 256;
 
-/// How one provider type is read.
+static BUILT_IN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/profiles.bin"));
+
+/// The profiles of one store, by handle.
 #[derive(Debug)]
-pub struct Profile {
-    /// Its name: that of the provider type it was written for.
-    pub name: &'static str,
-    /// The headers, by their frame id less 16.
-    pub fields: &'static [Field],
-    /// The limited quantities that the headers speak of.
-    pub counters: &'static [Counter],
+pub struct Profiles {
+    set: Option<ProfileSet<'static>>,
+    /// Built-in ones that were needed so far.
+    unpacked: Vec<Option<Box<Profile>>>,
+    added: Vec<Box<Profile>>,
 }
 
-/// A limited quantity that a provider reports.
-#[derive(Clone, Copy, Debug)]
-pub struct Counter {
-    /// What it counts.
-    pub quantity: Quantity,
-    /// How its reset is meant.
-    pub refill: Refill,
-}
-
-/// What a reset means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refill {
-    /// The time until the allowance is full again, at a constant rate.
-    Continuous,
-    /// The end of the window, at which all of it returns.
-    WindowEdge,
-}
-
-/// One header.
-#[derive(Clone, Copy, Debug)]
-pub struct Field {
-    /// Its name in lower case.
-    pub name: &'static str,
-    /// What it means.
-    pub meaning: Meaning,
-}
-
-/// What a header means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
-    /// A part of the counter of this index.
-    Counter(usize, Part),
-    /// The same, in an older dialect: read where the present one is silent.
-    Legacy(usize, Part),
-    /// `Retry-After`: seconds or a date.
-    RetryAfter,
-    /// The wait in milliseconds, more exact than `Retry-After`.
-    RetryAfterMs,
-}
-
-/// A part of a counter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The allowance.
-    Limit,
-    /// What is left.
-    Remaining,
-    /// When it resets.
-    Reset,
-}
-
-impl Profile {
-    /// The meaning of a frame.
-    #[must_use]
-    pub fn meaning(&self, frame: u8) -> Option<Meaning> {
-        let index = usize::from(frame.checked_sub(FIRST_HEADER)?);
-        self.fields.get(index).map(|field| field.meaning)
+impl Default for Profiles {
+    fn default() -> Self {
+        let set = ProfileSet::read(BUILT_IN);
+        let mut unpacked = Vec::new();
+        unpacked.resize_with(set.map_or(0, |set| set.count().into()), || None);
+        let mut profiles = Self { set, unpacked, added: Vec::new() };
+        profiles.unpack(COMMON);
+        profiles
     }
 }
 
-/// All profiles, by their handles. The first one reads types that no other names.
-static PROFILES: [&Profile; 3] = [&openai::PROFILE, &anthropic::PROFILE, &openrouter::PROFILE];
+impl Profiles {
+    /// The handle of the profile that reads a provider type: of those that were added the latest, else the
+    /// built-in one, else the general one.
+    #[must_use]
+    pub fn find(&self, provider_type: &str) -> u16 {
+        let names = |profile: &Profile| {
+            profile.name == provider_type || profile.aliases.iter().any(|alias| alias == provider_type)
+        };
+        let added = self.added.iter().rposition(|profile| names(profile));
+        let added = added.and_then(|index| u16::try_from(self.unpacked.len() + index).ok());
+        added.or_else(|| self.set?.find(provider_type)).unwrap_or(GENERIC)
+    }
 
-/// The profile of a handle.
-#[must_use]
-pub fn by_handle(handle: u16) -> Option<&'static Profile> {
-    PROFILES.get(usize::from(handle)).copied()
-}
+    /// Makes a profile ready to be used; `false` where no profile has the handle.
+    pub fn unpack(&mut self, handle: u16) -> bool {
+        let index = usize::from(handle);
+        match self.unpacked.get_mut(index) {
+            Some(Some(_)) => true,
+            Some(place) => {
+                *place = self.set.and_then(|set| set.profile(handle)).map(Box::new);
+                place.is_some()
+            }
+            None => index - self.unpacked.len() < self.added.len(),
+        }
+    }
 
-/// The handle and profile that read a provider type.
-#[must_use]
-pub fn for_type(provider_type: &str) -> (u16, &'static Profile) {
-    let name = match provider_type {
-        // The subscription answers with the API's headers too.
-        "claude" => "anthropic",
-        other => other,
-    };
-    (0..).zip(PROFILES).find(|(_, profile)| profile.name == name).unwrap_or((0, &openai::PROFILE))
+    /// The profile of a handle that was unpacked.
+    #[must_use]
+    #[inline]
+    pub fn get(&self, handle: u16) -> Option<&Profile> {
+        let index = usize::from(handle);
+        match self.unpacked.get(index) {
+            Some(profile) => profile.as_deref(),
+            None => self.added.get(index - self.unpacked.len()).map(|profile| &**profile),
+        }
+    }
+
+    /// The rules that follow those of every profile.
+    #[must_use]
+    pub fn common(&self) -> Option<&Profile> {
+        self.get(COMMON)
+    }
+
+    /// Adds the first profile of a packed set and gives its handle; `None` where there is none, or where there
+    /// are too many.
+    pub fn add(&mut self, packed: &[u8]) -> Option<u16> {
+        let profile = ProfileSet::read(packed)?.profile(0).filter(|_| self.added.len() < MOST_ADDED)?;
+        let handle = u16::try_from(self.unpacked.len() + self.added.len()).ok()?;
+        self.added.push(Box::new(profile));
+        Some(handle)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use runtime_signals_profile::set::encode_set;
+
     use super::*;
 
     #[test]
-    fn types_that_no_profile_names_are_read_as_openai() {
-        for name in ["", "openai", "something-new", "ollama"] {
-            assert_eq!(for_type(name).1.name, "openai");
+    fn types_that_no_profile_names_are_read_by_the_general_one() {
+        let profiles = Profiles::default();
+        let generic = profiles.find("generic");
+        for name in ["", "something-new"] {
+            assert_eq!(profiles.find(name), generic);
         }
-        assert_eq!(for_type("claude").1.name, "anthropic");
+        assert_ne!(profiles.find("openai"), generic);
+        assert_eq!(profiles.find("claude"), profiles.find("anthropic-oauth"));
     }
 
     #[test]
-    fn every_profile_is_consistent() {
-        for (handle, profile) in (0..).zip(PROFILES) {
-            assert_eq!(for_type(profile.name).0, handle);
-            assert!(profile.counters.len() <= MOST_COUNTERS);
-            assert!(profile.fields.len() <= usize::from(u8::MAX - FIRST_HEADER));
-            for field in profile.fields {
-                assert_eq!(field.name, field.name.to_ascii_lowercase());
-                if let Meaning::Counter(index, _) | Meaning::Legacy(index, _) = field.meaning {
-                    assert!(index < profile.counters.len(), "{}: {}", profile.name, field.name);
-                }
-            }
+    fn every_built_in_profile_can_be_unpacked() {
+        let mut profiles = Profiles::default();
+        for handle in 0..u16::try_from(profiles.unpacked.len()).unwrap() {
+            assert!(profiles.unpack(handle));
+            let profile = profiles.get(handle).unwrap();
+            assert_eq!(profiles.find(&profile.name), handle);
+            assert!(
+                profile
+                    .headers
+                    .iter()
+                    .all(|header| usize::from(header.meaning.limit) < profile.limits.len().max(1))
+            );
         }
+        assert!(!profiles.unpack(u16::MAX));
+    }
+
+    #[test]
+    fn an_added_profile_comes_before_a_built_in_one_and_the_latest_first() {
+        let mut profiles = Profiles::default();
+        let built_in = profiles.find("openai");
+        let packed = encode_set(&[Profile { name: "openai".into(), ..Profile::default() }]);
+        let first = profiles.add(&packed).unwrap();
+        let second = profiles.add(&packed).unwrap();
+        assert!(first != built_in && second != first);
+        assert_eq!(profiles.find("openai"), second);
+        assert!(profiles.unpack(second) && profiles.get(second).is_some());
+        assert_eq!(profiles.add(b"garbage"), None);
     }
 }

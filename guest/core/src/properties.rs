@@ -10,10 +10,10 @@ use crate::evidence::Evidence;
 use crate::json;
 use crate::merge::Outcome;
 use crate::packed::{ACCOUNT, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
-use crate::profile::{self, Meaning, Part};
+use crate::profile::{Profiles, What};
 use crate::provider::Provider;
 use crate::signal::{Signal, Status};
-use crate::store::{self, Store};
+use crate::store::Store;
 use crate::testing::{AHEAD, at};
 use crate::time::Time;
 
@@ -71,13 +71,13 @@ struct Answer {
 
 prop_compose! {
     fn answers()(
-        profile in 0u16..3,
+        profile in prop::sample::select(vec!["openai", "anthropic", "openrouter"]),
         status in prop::sample::select(vec![0u16, 200, 200, 200, 204, 401, 402, 403, 404, 408, 413, 429, 429, 500, 503, 529]),
         headers in prop::collection::vec((0u8..19, values()), 0..8),
         model in any::<Option<bool>>(),
         error in prop::bool::weighted(0.1),
     ) -> Answer {
-        Answer { profile, status, headers, model, error }
+        Answer { profile: Profiles::default().find(profile), status, headers, model, error }
     }
 }
 
@@ -141,10 +141,11 @@ fn without_latency(signal: Signal) -> Signal {
 
 /// To which window an allowance belongs that is told without what is left of it is found out by and by.
 fn without_allowances(mut answer: Answer) -> Answer {
-    let profile = profile::by_handle(answer.profile).unwrap();
+    let mut profiles = Profiles::default();
+    assert!(profiles.unpack(answer.profile));
+    let profile = profiles.get(answer.profile).unwrap();
     answer.headers.retain(|(id, _)| {
-        let meaning = profile.meaning(FIRST_HEADER + id);
-        !matches!(meaning, Some(Meaning::Counter(_, Part::Limit) | Meaning::Legacy(_, Part::Limit)))
+        profile.headers.get(usize::from(*id)).is_none_or(|header| header.meaning.what != What::Limit)
     });
     answer
 }
@@ -156,11 +157,11 @@ proptest! {
     fn no_packed_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), flip in any::<prop::sample::Index>(), byte in any::<u8>(), answer in answers()) {
         let mut store = new_store();
         let _ = store.record(&bytes);
-        let _ = store::parse(&bytes);
+        let _ = store.parse(&bytes);
         let mut damaged = packed(&answer, at(0), at(1));
         let index = flip.index(damaged.len());
         damaged[index] = byte;
-        let _ = store::parse(&damaged);
+        let _ = store.parse(&damaged);
         let _ = store.record(&damaged);
         judged(&mut store, 2);
     }

@@ -8,10 +8,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::latency::LatencyWindow;
-use crate::limit::{self, Held, Limit, Scope};
+use crate::limit::{self, Effect, Held, Limit, Scope};
 use crate::packed::{ACCOUNT, ERROR, MODEL, Observation};
 use crate::reading::{Reading, failure};
-use crate::refusal::{Cooldown, HeldCooldown, RefusalClass, add_cooldown};
+use crate::refusal::{Cooldown, HeldCooldown, RefusalClass, add_cooldown, default_duration};
 use crate::signal::{Latency, Reason};
 use crate::state::carry_fields;
 use crate::text;
@@ -109,40 +109,64 @@ impl Provider {
     }
 
     /// Records a finished call and what its response says about limits.
-    pub fn record(&mut self, observation: &Observation<'_>, reading: Reading) {
-        let name = |id| {
-            let value = observation.frames.get(id).filter(|value| !value.is_empty())?;
-            Some(text::bounded(value, text::NAME_BYTES))
-        };
-        let scope = Scope { account: name(ACCOUNT), model: name(MODEL) };
+    pub fn record(&mut self, observation: &Observation<'_>, reading: &mut Reading) {
+        let scope = self.scope_of(observation);
         let received_at = observation.received_at;
         // By a clock that was set back, a call may seem to be sent after it was answered.
         let sent_at = observation.sent_at.min(received_at);
+        let status = reading.inner_status.unwrap_or(observation.status);
         let class = reading.class();
-        let error = observation.frames.get(ERROR);
+        let error = observation.frames.reserved(ERROR);
         if error.is_none() {
             self.latency.record(observation.latency_ns);
-            observation.ttfb_ns.into_iter().for_each(|ttfb| self.ttfb.record(ttfb));
+            if let Some(ttfb_ns) = observation.ttfb_ns {
+                self.ttfb.record(ttfb_ns);
+            }
         }
         if let Some(message) = error {
             let message = text::bounded(message, text::MESSAGE_BYTES);
             self.fail(received_at, reason_of(&message), message);
-        } else if is_failure(observation.status, &reading) {
-            let reason = failure(observation.status).unwrap_or(Reason::Error);
-            self.fail(received_at, reason, status_message(observation.status));
-        } else if is_success(observation.status, class.is_some()) {
+        } else if is_failure(status, reading) {
+            let reason = failure(status).unwrap_or(Reason::Error);
+            self.fail(received_at, reason, status_message(status));
+        } else if is_success(status, class.is_some(), reading.inner_status.is_some()) {
             self.succeed(&scope, sent_at, received_at);
         }
+        if class.is_none() && reading.limits.is_empty() {
+            return;
+        }
         let stated_end = reading.stated_end(received_at);
-        let limits = reading.into_limits(received_at);
         let refusal = class.map(|class| {
-            let until = stated_end.unwrap_or_else(|| unstated_end(&class, &limits, received_at));
-            Cooldown { scope: scope.clone(), class, refused_at: received_at, until }
+            let until = stated_end.unwrap_or_else(|| unstated_end(class, &reading.limits, received_at));
+            let scope = match class {
+                RefusalClass::ModelScoped if scope.model().is_none() && !reading.model.is_empty() => {
+                    Scope::new(scope.account(), Some(reading.model.as_str()))
+                }
+                _ => scope.clone(),
+            };
+            Cooldown { scope, class, refused_at: received_at, until }
         });
-        self.learn_limits(&scope, sent_at, limits, refusal.as_ref());
+        self.learn_limits(&scope, sent_at, &mut reading.limits, refusal.as_ref());
         if let Some(refusal) = refusal {
             self.learn_refusal(refusal);
         }
+    }
+
+    /// The scope of a call: the one that is known already, so that most are told equal at a glance.
+    fn scope_of(&self, observation: &Observation<'_>) -> Scope {
+        let name = |id| observation.frames.reserved(id).filter(|name| !name.is_empty());
+        let (account, model) = (name(ACCOUNT), name(MODEL));
+        if account.is_none() && model.is_none() {
+            return Scope::EVERYONE;
+        }
+        let is_it = |scope: &Scope| {
+            scope.account().map(str::as_bytes) == account && scope.model().map(str::as_bytes) == model
+        };
+        let known = self.successes.iter().map(|(scope, _)| scope).find(|scope| is_it(scope));
+        known.cloned().unwrap_or_else(|| {
+            let text = |name: Option<&[u8]>| name.map(|name| text::bounded(name, text::NAME_BYTES));
+            Scope::new(text(account).as_deref(), text(model).as_deref())
+        })
     }
 
     fn succeed(&mut self, scope: &Scope, sent_at: Time, received_at: Time) {
@@ -191,22 +215,30 @@ impl Provider {
     }
 
     /// Takes in the limits of a response, which may be a refusal.
-    fn learn_limits(&mut self, scope: &Scope, sent_at: Time, limits: Vec<Limit>, refusal: Option<&Cooldown>) {
-        for limit in limits.into_iter().take(limit::MOST) {
-            let mut held = Held::new(limit.bounded(), sent_at);
+    fn learn_limits(
+        &mut self,
+        scope: &Scope,
+        sent_at: Time,
+        limits: &mut Vec<Limit>,
+        refusal: Option<&Cooldown>,
+    ) {
+        limits.truncate(limit::MOST);
+        for limit in limits.drain(..) {
+            let mut held = Held::new(limit, sent_at);
             let own = &mut held.limit.scope;
-            if own.model.is_none() && own.account.is_none() {
+            if *own == Scope::EVERYONE {
                 own.clone_from(scope);
-            } else if own.account.is_none() {
-                own.account.clone_from(&scope.account);
+            } else if own.account().is_none() && scope.account().is_some() {
+                *own = Scope::new(scope.account(), own.model());
             }
+            held.spares_provider = held.limit.effect != Effect::Refuses;
             if let Some(refusal) = refusal.filter(|_| held.limit.is_used_up()) {
                 if !refusal.class.exhausts_scope() {
                     // The provider's own shortage, or that of this one request.
                     continue;
                 }
                 held.refusal_ends_at = Some(refusal.until);
-                held.spares_provider = refusal.class == RefusalClass::ModelScoped;
+                held.spares_provider |= refusal.class == RefusalClass::ModelScoped;
             }
             self.known = true;
             self.hold(held);
@@ -244,7 +276,7 @@ impl Provider {
     /// Forgets refusals and limits: those of one model, or all. They stay forgotten when they are read back
     /// from a signal that was stored before.
     pub fn clear(&mut self, model: Option<&str>) {
-        let goes = |scope: &Scope| model.is_none() || scope.model.as_deref() == model;
+        let goes = |scope: &Scope| model.is_none() || scope.model() == model;
         let mut forgotten: Vec<(Scope, Time)> = Vec::new();
         self.cooldowns.retain(|held| {
             let stays = !goes(&held.cooldown.scope);
@@ -271,8 +303,8 @@ impl Provider {
 
 /// When a refusal ends that does not state it: with the last of the caller's limits that are used up, if there
 /// are any.
-fn unstated_end(class: &RefusalClass, limits: &[Limit], received_at: Time) -> Time {
-    let default_end = received_at.saturating_add(class.default_duration());
+fn unstated_end(class: RefusalClass, limits: &[Limit], received_at: Time) -> Time {
+    let default_end = received_at.saturating_add(default_duration(class));
     let used_up = limits.iter().filter(|limit| limit.is_used_up() && class.exhausts_scope());
     match (class, used_up.map(Limit::expires_at).max()) {
         (_, None) => default_end,
@@ -291,9 +323,10 @@ fn is_failure(status: u16, reading: &Reading) -> bool {
     }
 }
 
-/// Did the call succeed? A status that was not told counts as success unless the headers refuse.
-fn is_success(status: u16, refused: bool) -> bool {
-    matches!(status, 200..=299) || status == 0 && !refused
+/// Did the call succeed? A status that was not told counts as success unless the headers refuse, or an error
+/// stands in the body.
+fn is_success(status: u16, refused: bool, error_within: bool) -> bool {
+    matches!(status, 200..=299) || status == 0 && !refused && !error_within
 }
 
 const STATUS_MESSAGE: &str = "HTTP ";

@@ -1,27 +1,37 @@
 //! Readings: what one response says about limits.
+//!
+//! Hints are evidence, not truth. A wait of zero says nothing about when to come back. Within one response a
+//! stated wait ends the refusal, unless the profile doubts it or knows an edge of the wall clock that lies
+//! later: then the later one counts. Times by the provider's clock are moved by what its `Date` is wrong.
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::limit::{Limit, Quantity};
-use crate::number::{self, Precision};
-use crate::packed::Frames;
-use crate::profile::{Counter, MOST_COUNTERS, Meaning, Part, Profile, Refill};
-use crate::refusal::{QUOTA_WINDOW_S, RefusalClass};
+use crate::body::{self, Body};
+use crate::limit::{Limit, Name, Quantity};
+use crate::number;
+use crate::packed::{FIRST_HEADER, Observation};
+use crate::profile::{Header, LimitRule, NameMatch, Profile, What};
+use crate::refusal::RefusalClass;
 use crate::signal::Reason;
 use crate::time::Time;
-use crate::window;
 
-/// The parts of a response that are read.
-#[derive(Clone, Copy, Debug)]
-pub struct Response<'a> {
-    /// HTTP status; 0 when there was none, or when it was not told.
-    pub status: u16,
-    /// Error, scope and headers.
-    pub frames: Frames<'a>,
-    /// When it was received.
-    pub received_at: Time,
-}
+mod classify;
+mod ietf;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+pub use classify::failure;
+
+use parts::Parts;
+
+/// Most limits of one response.
+const MOST_LIMITS: usize = 32;
+/// Most marks of one response.
+const MOST_MARKS: usize = 8;
+/// A clock may be off by so much before it is called wrong: dates are in whole seconds.
+const CLOCK_SLACK: Duration = Duration::from_secs(2);
 
 /// What one response says about limits.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,16 +42,22 @@ pub struct Reading {
     pub remaining_tokens: Option<u64>,
     /// Reset of the limit that binds.
     pub reset_at: Option<Time>,
-    /// The wait that the response states, in milliseconds, rounded up.
-    pub retry_after_ms: Option<u64>,
+    /// The wait that the response states.
+    pub retry_after: Option<Duration>,
     /// It shows that a limit of the caller is used up.
     pub exhausted: bool,
-    /// The limits themselves, without scope.
+    /// The limits themselves.
     pub limits: Vec<Limit>,
     /// Why, where there is anything to explain.
     pub reason: Option<Reason>,
     /// What kind of refusal it is.
     pub refusal: Option<RefusalClass>,
+    /// When the refusal ends, where that follows from more than the stated wait.
+    pub refusal_ends_at: Option<Time>,
+    /// The model that is refused, where the response names it.
+    pub model: Name,
+    /// The status that an error envelope within a successful response states.
+    pub inner_status: Option<u16>,
 }
 
 impl Reading {
@@ -53,8 +69,8 @@ impl Reading {
         let unsaid = || {
             let says = self.limits.iter().any(Limit::is_used_up)
                 || [self.remaining_requests, self.remaining_tokens].contains(&Some(0));
-            let hinted = self.retry_after_ms.is_some_and(|wait| wait > 0);
-            (self.exhausted && (hinted || !says)).then(|| RefusalClass::of_reason(self.reason))
+            let hinted = self.retry_after.is_some_and(|wait| !wait.is_zero());
+            (self.exhausted && (hinted || !says)).then(|| Reason::class(self.reason))
         };
         self.refusal.or_else(unsaid)
     }
@@ -62,189 +78,409 @@ impl Reading {
     /// When the response itself says that its refusal ends.
     #[must_use]
     pub fn stated_end(&self, received_at: Time) -> Option<Time> {
-        let wait = self.retry_after_ms.filter(|wait| *wait > 0)?;
-        received_at.checked_add(Duration::from_millis(wait))
+        let hinted = || received_at.checked_add(self.retry_after.filter(|wait| !wait.is_zero())?);
+        self.refusal_ends_at.or_else(hinted)
     }
 
-    /// The limits of a response that was received at that time. Counts without a limit, which is all that
-    /// a simple parser tells, make one each.
-    #[must_use]
-    pub fn into_limits(self, received_at: Time) -> Vec<Limit> {
-        let mut limits = self.limits;
+    /// Makes a foreign reading whole: counts without a limit, which is all that a simple parser tells, become one
+    /// each. Figures and times out of range are brought into it.
+    pub fn complete(&mut self, received_at: Time) {
+        self.limits = core::mem::take(&mut self.limits).into_iter().map(Limit::bounded).collect();
         let counts = [
-            (Quantity::Requests, self.remaining_requests.filter(|_| Limit::requests_left(&limits).is_none())),
-            (Quantity::Tokens, self.remaining_tokens.filter(|_| Limit::tokens_left(&limits).is_none())),
+            (
+                Quantity::Requests,
+                self.remaining_requests.filter(|_| Limit::requests_left(&self.limits).is_none()),
+            ),
+            (Quantity::Tokens, self.remaining_tokens.filter(|_| Limit::tokens_left(&self.limits).is_none())),
         ];
         let one_is_zero = counts.iter().any(|(_, remaining)| *remaining == Some(0));
         for (quantity, remaining) in counts {
             if remaining.is_some() {
                 // The reset is that of the limit that binds.
                 let resets_at = self.reset_at.filter(|_| !one_is_zero || remaining == Some(0));
-                limits.push(Limit { remaining, resets_at, ..Limit::new(quantity, received_at) });
+                self.limits.push(Limit { remaining, resets_at, ..Limit::new(quantity, received_at) });
             }
         }
-        for limit in &mut limits {
+        for limit in &mut self.limits {
             limit.captured_at = received_at;
             limit.resets_at = limit.resets_at.filter(|resets_at| *resets_at > received_at);
         }
-        limits
+    }
+
+    fn clear(&mut self) {
+        let mut limits = core::mem::take(&mut self.limits);
+        limits.clear();
+        *self = Self { limits, ..Self::default() };
     }
 }
 
-/// The parts of one counter, as far as they have been seen.
-#[derive(Clone, Copy, Default)]
-struct Parts {
-    limit: Option<u64>,
-    remaining: Option<u64>,
-    reset: Option<(Time, Precision)>,
+/// Reads responses; keeps its memory from one to the next.
+#[derive(Debug, Default)]
+pub struct Reader {
+    /// By rule of the profile, what the headers say.
+    parts: Vec<Parts>,
+    /// The same for pools that are named by the response: rule, name.
+    named: Vec<(usize, Name, Parts)>,
+    /// Which rules have parts.
+    told: u32,
 }
 
-impl Parts {
-    /// Takes a value where none usable came before: the first usable one among duplicates counts.
-    fn take(&mut self, part: Part, value: &[u8], now: Time) {
-        match part {
-            Part::Limit => self.limit = self.limit.or_else(|| number::allowance(value)),
-            Part::Remaining => self.remaining = self.remaining.or_else(|| number::count(value)),
-            Part::Reset => self.reset = self.reset.or_else(|| number::reset(value, now)),
+/// What a response says beside its limits.
+#[derive(Default)]
+struct Facts<'a> {
+    /// The stated wait and the rank of the header that stated it.
+    wait: Option<(u8, Duration)>,
+    marks: [&'a [u8]; MOST_MARKS],
+    mark_count: usize,
+    claim: Option<&'a [u8]>,
+    policies: Option<&'a [u8]>,
+    /// The provider's clock, as it was sent.
+    date: Option<&'a [u8]>,
+    /// A wait that is stated by the provider's clock, and the rank of its header.
+    until: Option<(u8, Time)>,
+}
+
+impl<'a> Facts<'a> {
+    fn add_mark(&mut self, mark: &'a [u8]) {
+        if let Some(place) = self.marks.get_mut(self.mark_count) {
+            *place = mark.trim_ascii();
+            self.mark_count += 1;
         }
     }
 
-    fn or(self, legacy: Self) -> Self {
+    fn marks(&self) -> &[&'a [u8]] {
+        self.marks.get(..self.mark_count).unwrap_or_default()
+    }
+
+    fn offer_wait(&mut self, rank: u8, wait: Option<Duration>) {
+        if let Some(wait) = wait
+            && self.wait.is_none_or(|(held, _)| rank < held)
+        {
+            self.wait = Some((rank, wait));
+        }
+    }
+
+    /// A wait in seconds, or a time to wait for. `x` seconds or a date, as in `Retry-After`.
+    fn offer_seconds(&mut self, rank: u8, value: &[u8], now: Time) {
+        let wait = number::wait(value).filter(|wait| now.checked_add(*wait).is_some());
+        if wait.is_none()
+            && self.until.is_none_or(|(held, _)| rank < held)
+            && let Some(until) = Time::parse_http_date(value.trim_ascii())
+        {
+            self.until = Some((rank, until));
+        }
+        self.offer_wait(rank, wait);
+    }
+
+    /// Times by the provider's clock are by ours from now on.
+    fn set_clock(&mut self, response: &Observation<'_>, limits: &mut [Limit], exact: u32) {
+        if exact == 0 && self.until.is_none() {
+            return;
+        }
+        let clock = self.date.map_or(Clock::RIGHT, |date| Clock::of(date, response));
+        for (index, limit) in limits.iter_mut().enumerate() {
+            if exact & (1 << (index & 31)) != 0 {
+                limit.resets_at = limit.resets_at.map(|resets_at| clock.by_ours(resets_at));
+            }
+        }
+        if let Some((rank, until)) = self.until {
+            self.offer_wait(rank, Some(clock.by_ours(until).since(response.received_at)));
+        }
+    }
+}
+
+/// By how much the provider's clock differs from ours.
+struct Clock {
+    ahead: Duration,
+    behind: Duration,
+}
+
+impl Clock {
+    const RIGHT: Self = Self { ahead: Duration::ZERO, behind: Duration::ZERO };
+
+    /// It is wrong where its date lies neither between sending and receiving nor close to it.
+    fn of(date: &[u8], response: &Observation<'_>) -> Self {
+        let Some(date) = Time::parse_http_date(date.trim_ascii()) else { return Self::RIGHT };
+        let beyond = |off: Duration| if off > CLOCK_SLACK { off } else { Duration::ZERO };
         Self {
-            limit: self.limit.or(legacy.limit),
-            remaining: self.remaining.or(legacy.remaining),
-            reset: self.reset.or(legacy.reset),
+            ahead: beyond(date.since(response.received_at)),
+            behind: beyond(response.sent_at.min(response.received_at).since(date)),
         }
     }
 
-    fn limit(self, counter: &Counter, now: Time) -> Option<Limit> {
-        if self.limit.is_none() && self.remaining.is_none() {
-            return None;
-        }
-        // A reset that has passed says nothing.
-        let reset = self.reset.filter(|(at, _)| *at > now);
-        Some(Limit {
-            window_s: reset.and_then(|reset| self.window(counter, reset, now)),
-            limit: self.limit,
-            remaining: self.remaining,
-            resets_at: reset.map(|(at, _)| at),
-            ..Limit::new(counter.quantity, now)
-        })
-    }
-
-    fn window(self, counter: &Counter, (at, precision): (Time, Precision), now: Time) -> Option<u64> {
-        if counter.refill != Refill::Continuous {
-            return None;
-        }
-        window::infer(self.limit?, self.remaining?, at.since(now), precision)
+    /// A time by the provider's clock as one by ours.
+    fn by_ours(&self, time: Time) -> Time {
+        time.saturating_add(self.behind).saturating_sub(self.ahead)
     }
 }
 
-/// Reads a response by a profile.
-#[must_use]
-pub fn read(profile: &Profile, response: &Response<'_>) -> Reading {
-    let now = response.received_at;
-    let mut present = [Parts::default(); MOST_COUNTERS];
-    let mut legacy = present;
-    let mut retry_after = None;
-    let mut retry_after_ms = None;
-    for (id, value) in response.frames.iter() {
-        let (counters, index, part) = match profile.meaning(id) {
-            Some(Meaning::Counter(index, part)) => (&mut present, index, part),
-            Some(Meaning::Legacy(index, part)) => (&mut legacy, index, part),
-            Some(Meaning::RetryAfter) => {
-                retry_after = retry_after.or_else(|| number::retry_after(value, now));
-                continue;
+/// Ranks of waits: those in milliseconds are more exact than those in seconds.
+const RANK_OF_SECONDS: u8 = 0x40;
+/// Headers behind an embedding name, or within a body, tell less than the response's own.
+const RANK_OF_EMBEDDED: u8 = 0x80;
+
+impl Reader {
+    /// Reads a response by a profile, and where its own rules tell nothing by those of `common`.
+    ///
+    /// The summary of the limits (what is left, and the reset) is not made: see [`summarize`](Self::summarize).
+    #[inline]
+    pub fn read(
+        &mut self,
+        profile: &Profile,
+        common: &Profile,
+        response: &Observation<'_>,
+        reading: &mut Reading,
+    ) {
+        self.read_with(profile, common, response, reading, false);
+    }
+
+    /// Reads a response, and sums its limits up.
+    pub fn summarize(&mut self, profile: &Profile, common: &Profile, response: &Observation<'_>) -> Reading {
+        let mut reading = Reading::default();
+        self.read_with(profile, common, response, &mut reading, true);
+        reading
+    }
+
+    fn read_with(
+        &mut self,
+        profile: &Profile,
+        common: &Profile,
+        response: &Observation<'_>,
+        reading: &mut Reading,
+        sum_up: bool,
+    ) {
+        reading.clear();
+        self.told = 0;
+        self.named.clear();
+        self.parts.resize(profile.limits.len(), Parts::NONE);
+        let now = response.received_at;
+        let mut facts = Facts::default();
+        for (id, value) in response.frames.iter() {
+            let index = usize::from(id).wrapping_sub(FIRST_HEADER.into());
+            if let Some(header) = profile.headers.get(index) {
+                self.take_frame(profile, header, value, response, &mut facts);
             }
-            Some(Meaning::RetryAfterMs) => {
-                // Zero is no more exact than what Retry-After says.
-                retry_after_ms =
-                    retry_after_ms.or_else(|| number::millis(value).filter(|wait| !wait.is_zero()));
-                continue;
+        }
+        if facts.claim.is_some() {
+            self.fold_overall(profile, &facts);
+        }
+        let body = (!response.body.is_empty()).then(|| body::read(response.body, now));
+        if let Some(body) = &body {
+            self.take_body_headers(profile, body, response, &mut facts);
+        }
+        let is_plain = matches!(response.status, 200..=299 | 0) && body.is_none() && facts.mark_count == 0;
+        let exact = self.put_limits(profile, response.status >= 400, &facts, now, reading);
+        facts.set_clock(response, &mut reading.limits, exact);
+        if is_plain && facts.wait.is_none() && !reading.limits.iter().any(Limit::is_used_up) && !sum_up {
+            return;
+        }
+        classify::judge(profile, common, response, &facts, body.as_ref(), reading, sum_up);
+    }
+
+    /// Takes one header.
+    #[inline]
+    fn take_frame<'a>(
+        &mut self,
+        profile: &Profile,
+        header: &Header,
+        value: &'a [u8],
+        response: &Observation<'_>,
+        facts: &mut Facts<'a>,
+    ) {
+        match header.kind {
+            NameMatch::Exact => {
+                let part = self.parts.get_mut(usize::from(header.meaning.limit));
+                match header.meaning.what {
+                    What::Limit | What::Remaining | What::Reset | What::ResetDelta => {
+                        let Some(part) = part else { return };
+                        let bit = 1 << (header.meaning.limit & 31);
+                        if self.told & bit == 0 {
+                            self.told |= bit;
+                            *part = Parts::NONE;
+                        }
+                        part.take(header.meaning.what, header.meaning.rank, value, response.received_at);
+                    }
+                    _ => self.take(profile, header, 0, Name::EMPTY, value, response, facts),
+                }
             }
-            None => continue,
+            NameMatch::Prefix | NameMatch::Suffix => {
+                let Some((length, rest)) = value.split_first() else { return };
+                let Some((name, value)) = rest.split_at_checked(usize::from(*length)) else { return };
+                let pool = match header.kind {
+                    NameMatch::Suffix => name.strip_suffix(header.name.as_bytes()),
+                    _ => name.strip_prefix(header.name.as_bytes()),
+                };
+                let Some(pool) = pool else { return };
+                if header.meaning.what == What::Embedded {
+                    let inner = profile
+                        .headers
+                        .iter()
+                        .find(|inner| inner.kind == NameMatch::Exact && inner.name.as_bytes() == pool);
+                    if let Some(inner) = inner {
+                        self.take(profile, inner, RANK_OF_EMBEDDED, Name::EMPTY, value, response, facts);
+                    }
+                    return;
+                }
+                let pool = pool.strip_prefix(b"x-").unwrap_or(pool);
+                let pool = core::str::from_utf8(pool).unwrap_or_default();
+                self.take(profile, header, 0, Name::from(pool), value, response, facts);
+            }
+        }
+    }
+
+    /// Takes a header's value by its meaning; `rank` is added to the header's own.
+    #[expect(clippy::too_many_arguments, reason = "the parts of a header, and where they go")]
+    fn take<'a>(
+        &mut self,
+        profile: &Profile,
+        header: &Header,
+        rank: u8,
+        pool: Name,
+        value: &'a [u8],
+        response: &Observation<'_>,
+        facts: &mut Facts<'a>,
+    ) {
+        let now = response.received_at;
+        let meaning = header.meaning;
+        let rank = meaning.rank.saturating_add(rank);
+        match meaning.what {
+            What::WaitMillis => {
+                // Zero is no more exact than what the seconds say.
+                facts.offer_wait(rank, number::millis(value).filter(|wait| !wait.is_zero()));
+            }
+            What::WaitSeconds => {
+                facts.offer_seconds(rank.saturating_add(RANK_OF_SECONDS), value, now);
+            }
+            What::Mark => facts.add_mark(value),
+            What::Claim => facts.claim = facts.claim.or(Some(value.trim_ascii())),
+            What::Date => facts.date = facts.date.or(Some(value)),
+            What::IetfPolicies => facts.policies = facts.policies.or(Some(value)),
+            What::IetfLimits => self.take_ietf(usize::from(meaning.limit), value, now),
+            What::LimitWithPolicies => {
+                if let Some(limit) = ietf::first_limit(value) {
+                    let parts = self.parts_of(usize::from(meaning.limit), Name::EMPTY);
+                    parts.limit = parts.limit.or(Some(limit));
+                    facts.policies = facts.policies.or(Some(value));
+                }
+            }
+            What::Embedded => {}
+            _ => {
+                if usize::from(meaning.limit) < profile.limits.len() {
+                    self.parts_of(usize::from(meaning.limit), pool).take(meaning.what, rank, value, now);
+                }
+            }
+        }
+    }
+
+    fn parts_of(&mut self, rule: usize, pool: Name) -> &mut Parts {
+        if pool.is_empty()
+            && let Some(parts) = self.parts.get_mut(rule)
+        {
+            let bit = 1 << (rule & 31);
+            if self.told & bit == 0 {
+                self.told |= bit;
+                *parts = Parts::NONE;
+            }
+            return parts;
+        }
+        let known = self.named.iter().position(|(of, name, _)| (*of, name) == (rule, &pool));
+        let index = known.unwrap_or_else(|| {
+            self.named.truncate(MOST_LIMITS - 1);
+            self.named.push((rule, pool, Parts::NONE));
+            self.named.len() - 1
+        });
+        #[expect(clippy::indexing_slicing, reason = "the place of one that is there")]
+        &mut self.named[index].2
+    }
+
+    /// Takes the items of `RateLimit`; what is malformed is ignored as a whole.
+    fn take_ietf(&mut self, rule: usize, value: &[u8], now: Time) {
+        for item in ietf::limits(value) {
+            let parts = self.parts_of(rule, Name::from(item.name.as_str()));
+            parts.limit = parts.limit.or(item.limit);
+            parts.remaining = parts.remaining.or(item.remaining);
+            parts.window_s = parts.window_s.or(item.window_s);
+            let reset = item.reset_s.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
+            let precision = number::Precision::Span { unit_ns: 1_000_000_000 };
+            parts.reset = parts.reset.or(reset.map(|at| (at, precision)));
+        }
+    }
+
+    /// Gives what is said of the whole to the limit that the claim names.
+    fn fold_overall(&mut self, profile: &Profile, facts: &Facts<'_>) {
+        let told = self.told;
+        let is_told = |index: &usize| told & (1 << (index & 31)) != 0;
+        let Some(whole) = profile.limits.iter().position(|rule| rule.overall).filter(is_told) else { return };
+        let Some(overall) = self.parts.get(whole).copied() else { return };
+        let claimed = facts.claim.and_then(|claim| {
+            profile.limits.iter().position(|rule| !rule.overall && classify::names(rule, claim))
+        });
+        let Some(claimed) = claimed else { return };
+        self.told &= !(1 << (whole & 31));
+        self.parts_of(claimed, Name::EMPTY).or(&overall);
+    }
+
+    /// Takes headers that stand in the body.
+    fn take_body_headers<'a>(
+        &mut self,
+        profile: &Profile,
+        body: &'a Body,
+        response: &Observation<'_>,
+        facts: &mut Facts<'a>,
+    ) {
+        for (name, value) in &body.headers {
+            let header = profile.headers.iter().find(|header| header.name == *name);
+            if let Some(header) = header {
+                let value = value.as_bytes();
+                self.take(profile, header, RANK_OF_EMBEDDED, Name::EMPTY, value, response, facts);
+            }
+        }
+    }
+
+    /// Makes limits of all parts. Tells of which of them the reset is by the provider's clock, a bit each.
+    fn put_limits(
+        &self,
+        profile: &Profile,
+        refused: bool,
+        facts: &Facts<'_>,
+        now: Time,
+        reading: &mut Reading,
+    ) -> u32 {
+        let mut exact = 0;
+        let mut put = |rule: &LimitRule, pool: &str, parts: &Parts| {
+            let Some(mut limit) = parts.limit(rule, refused, now) else { return };
+            if !pool.is_empty() {
+                limit.pool = Name::from(pool);
+            }
+            if reading.limits.len() < MOST_LIMITS {
+                if parts.reset.is_some_and(|(_, precision)| precision == number::Precision::PointInTime) {
+                    exact |= 1 << reading.limits.len();
+                }
+                reading.limits.push(limit);
+            }
         };
-        if let Some(parts) = counters.get_mut(index) {
-            parts.take(part, value, now);
+        let mut told = self.told;
+        while told != 0 {
+            let index = told.trailing_zeros() as usize;
+            told &= told - 1;
+            if let (Some(rule), Some(parts)) = (profile.limits.get(index), self.parts.get(index)) {
+                put(rule, &rule.pool, parts);
+            }
         }
-    }
-    let limits = present
-        .into_iter()
-        .zip(legacy)
-        .zip(profile.counters)
-        .filter_map(|((present, legacy), counter)| present.or(legacy).limit(counter, now))
-        .collect();
-    let wait = retry_after_ms.or(retry_after).filter(|wait| now.checked_add(*wait).is_some());
-    judge(response, limits, wait)
-}
-
-/// What follows from a response's status, limits and wait.
-fn judge(response: &Response<'_>, limits: Vec<Limit>, wait: Option<Duration>) -> Reading {
-    let now = response.received_at;
-    let used_up = limits.iter().filter(|limit| limit.is_used_up());
-    let used_up = used_up.max_by_key(|limit| (limit.window_s, limit.resets_at));
-    let hint = wait.filter(|wait| !wait.is_zero());
-    let refusal = classify(response, used_up, hint);
-    let exhausted = match &refusal {
-        Some(class) => class.exhausts_scope(),
-        None => used_up.is_some(),
-    };
-    let binding = used_up.or_else(|| Limit::binding(limits.iter()));
-    let hinted_end = hint.filter(|_| exhausted).and_then(|wait| now.checked_add(wait));
-    let reset_at = binding.and_then(|limit| limit.resets_at).or(hinted_end);
-    let reason = match (refusal, used_up) {
-        (Some(class), _) => Some(Reason::of_refusal(class)).filter(|_| class != RefusalClass::Oversize),
-        (None, Some(limit)) => Some(Reason::of_window(limit.window_s)),
-        (None, None) => failure(response.status),
-    };
-    Reading {
-        remaining_requests: Limit::requests_left(&limits),
-        remaining_tokens: Limit::tokens_left(&limits),
-        reset_at,
-        retry_after_ms: wait.map(whole_millis),
-        exhausted,
-        reason,
-        refusal,
-        limits,
+        for (index, name, parts) in &self.named {
+            if let Some(rule) = profile.limits.get(*index) {
+                put(rule, name.as_str(), parts);
+            }
+        }
+        if let Some(policies) = facts.policies {
+            ietf::apply_policies(policies, &mut reading.limits);
+        }
+        exact
     }
 }
 
-fn whole_millis(wait: Duration) -> u64 {
+/// Milliseconds, rounded up.
+#[must_use]
+pub fn whole_millis(wait: Duration) -> u64 {
     wait.as_secs().saturating_mul(1000).saturating_add(wait.subsec_nanos().div_ceil(1_000_000).into())
 }
-
-/// What kind of refusal a response is, by status, counters and hint.
-fn classify(
-    response: &Response<'_>,
-    used_up: Option<&Limit>,
-    hint: Option<Duration>,
-) -> Option<RefusalClass> {
-    let long_window = |limit: &Limit| limit.window_s.is_some_and(|window| window >= QUOTA_WINDOW_S);
-    match response.status {
-        429 if used_up.is_some_and(long_window) => Some(RefusalClass::Quota),
-        429 => Some(RefusalClass::Rate),
-        402 => Some(RefusalClass::Money),
-        413 => Some(RefusalClass::Oversize),
-        503 | 529 => Some(RefusalClass::Capacity),
-        403 if used_up.is_some() => Some(RefusalClass::Quota),
-        401 => None,
-        408 | 500..=599 => hint.map(|_| RefusalClass::Capacity),
-        // A wait on any other answer is a rate limit, 403 and 200 included.
-        _ => hint.map(|_| RefusalClass::Rate),
-    }
-}
-
-/// Why a call with this status failed; `None` where it did not, or where the caller is at fault.
-#[must_use]
-pub fn failure(status: u16) -> Option<Reason> {
-    match status {
-        401 | 403 => Some(Reason::Unauthorized),
-        408 | 504 => Some(Reason::Timeout),
-        503 | 529 => Some(Reason::Busy),
-        500..=599 => Some(Reason::Error),
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use runtime_signals_profile::RefusalClass;
+
 use crate::limit::Scope;
-use crate::signal::Reason;
 use crate::time::Time;
-use crate::words::words;
 
 /// A rate or concurrency refusal that states no end.
 pub const RATE_COOLDOWN: Duration = Duration::from_secs(60);
@@ -19,65 +19,15 @@ pub const QUOTA_WINDOW_S: u64 = 5 * 3600;
 /// Most refusals kept for one provider: more in force at once than any provider has windows.
 const MOST: usize = 64;
 
-/// What kind of refusal a response was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefusalClass {
-    /// Heals by waiting seconds.
-    Rate,
-    /// Heals by waiting hours, or at a plan's renewal.
-    Quota,
-    /// Heals by paying.
-    Money,
-    /// Heals when the caller's own calls finish.
-    Concurrency,
-    /// The provider's own shortage.
-    Capacity,
-    /// This request was too large.
-    Oversize,
-    /// One model or model family only.
-    ModelScoped,
-    /// A class of a later version.
-    Other,
-}
-
-impl RefusalClass {
-    /// The class of a refusal of which only the reason is known.
-    #[must_use]
-    pub const fn of_reason(reason: Option<Reason>) -> Self {
-        match reason {
-            Some(Reason::QuotaExhausted) => Self::Quota,
-            Some(Reason::NoCredit) => Self::Money,
-            _ => Self::Rate,
-        }
-    }
-
-    /// Does it use up the caller's allowance for everything behind the provider?
-    #[must_use]
-    pub const fn exhausts_provider(self) -> bool {
-        self.exhausts_scope() && !matches!(self, Self::ModelScoped)
-    }
-
-    /// Does it use up the caller's allowance within its own scope?
-    #[must_use]
-    pub const fn exhausts_scope(self) -> bool {
-        !matches!(self, Self::Capacity | Self::Oversize)
-    }
-
-    /// How long it lasts where the response states no end.
-    #[must_use]
-    pub const fn default_duration(self) -> Duration {
-        match self {
-            Self::Quota => QUOTA_COOLDOWN,
-            Self::Money => MONEY_COOLDOWN,
-            _ => RATE_COOLDOWN,
-        }
+/// How long a refusal of this class lasts where the response states no end.
+#[must_use]
+pub const fn default_duration(class: RefusalClass) -> Duration {
+    match class {
+        RefusalClass::Quota => QUOTA_COOLDOWN,
+        RefusalClass::Money => MONEY_COOLDOWN,
+        _ => RATE_COOLDOWN,
     }
 }
-
-words!(RefusalClass {
-    Rate => "rate", Quota => "quota", Money => "money", Concurrency => "concurrency",
-    Capacity => "capacity", Oversize => "oversize", ModelScoped => "model_scoped", Other => "other",
-} else Other);
 
 /// A refusal and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::limit::Limit;
+use runtime_signals_profile::words;
+
 use crate::refusal::{Cooldown, QUOTA_WINDOW_S, RefusalClass};
+use crate::state::{State, carry_fields};
 use crate::time::Time;
-use crate::words::words;
 
 /// Can a request be sent now?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +61,16 @@ impl Reason {
             RefusalClass::Money => Self::NoCredit,
             RefusalClass::Capacity => Self::Busy,
             _ => Self::RateLimited,
+        }
+    }
+
+    /// The class of a refusal of which only the reason is known.
+    #[must_use]
+    pub const fn class(reason: Option<Self>) -> RefusalClass {
+        match reason {
+            Some(Self::QuotaExhausted) => RefusalClass::Quota,
+            Some(Self::NoCredit) => RefusalClass::Money,
+            _ => RefusalClass::Rate,
         }
     }
 
@@ -124,7 +136,39 @@ pub struct Signal {
     pub cooldowns: Vec<Cooldown>,
 }
 
+carry_fields!(Signal {
+    provider,
+    status,
+    quota_remaining,
+    quota_reset_at,
+    recent_p50_latency_ns,
+    last_success_at,
+    last_error_at,
+    last_error_msg,
+    recorded_at,
+    reason,
+    cooldown_until,
+    limits,
+    latency,
+    refusal,
+    cooldowns,
+});
+
 impl Signal {
+    /// A signal in its packed form: the layout stands in `wit/runtime-signals.wit`.
+    #[must_use]
+    pub fn pack(&self) -> Vec<u8> {
+        let mut packed = Vec::with_capacity(192 + self.provider.len() + 96 * self.limits.len());
+        self.save(&mut packed);
+        packed
+    }
+
+    /// Reads the packed form; `None` where it is none.
+    #[must_use]
+    pub fn unpack(mut packed: &[u8]) -> Option<Self> {
+        Self::load(&mut packed).filter(|_| packed.is_empty())
+    }
+
     /// A signal without any evidence.
     #[must_use]
     pub const fn unknown(provider: String, recorded_at: Time) -> Self {

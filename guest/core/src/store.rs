@@ -6,17 +6,19 @@ use core::time::Duration;
 
 use crate::evidence::Evidence;
 use crate::json::{self, Unreadable};
+use crate::limit::Scope;
 use crate::merge::{self, Outcome};
 use crate::packed::{self, Malformed, Observation};
-use crate::profile;
+use crate::profile::Profiles;
 use crate::provider::Provider;
-use crate::reading::{self, Reading, Response};
+use crate::reading::{Reader, Reading};
 use crate::signal::Signal;
 use crate::state::State;
 use crate::time::Time;
+use crate::wait::{Need, Wait};
 
 /// Version of the exported state: the first byte of it.
-const STATE_VERSION: u8 = 1;
+const STATE_VERSION: u8 = 2;
 
 /// Everything known about a set of providers.
 #[derive(Debug, Default)]
@@ -25,6 +27,10 @@ pub struct Store {
     providers: Vec<Option<Provider>>,
     /// Handles that were dropped and can be given out again.
     free: Vec<u32>,
+    profiles: Profiles,
+    reader: Reader,
+    /// The last reading, whose memory the next one uses.
+    reading: Reading,
 }
 
 /// Why an input was refused.
@@ -40,6 +46,8 @@ pub enum InputError {
     NotASignal(Unreadable),
     /// Bytes that are no state of this version.
     NotAState(&'static str),
+    /// Bytes that are no profile, or one too many.
+    NotAProfile,
 }
 
 impl fmt::Display for InputError {
@@ -50,6 +58,7 @@ impl fmt::Display for InputError {
             Self::Malformed(malformed) => malformed.fmt(f),
             Self::NotASignal(why) => write!(f, "not a signal: {why}"),
             Self::NotAState(why) => write!(f, "not a state: {why}"),
+            Self::NotAProfile => f.write_str("not a profile of this version, or more than 256"),
         }
     }
 }
@@ -60,26 +69,7 @@ impl From<Malformed> for InputError {
     }
 }
 
-/// Reads one packed observation without recording it.
-///
-/// # Errors
-/// Malformed bytes, an unknown profile.
-pub fn parse(bytes: &[u8]) -> Result<Reading, InputError> {
-    let nothing = Malformed { offset: 0, what: "there is none" };
-    let observation = packed::observations(bytes).next().ok_or(nothing)??;
-    read(&observation)
-}
-
-fn read(observation: &Observation<'_>) -> Result<Reading, InputError> {
-    let profile =
-        profile::by_handle(observation.profile).ok_or(InputError::UnknownProfile(observation.profile))?;
-    let response = Response {
-        status: observation.status,
-        frames: observation.frames,
-        received_at: observation.received_at,
-    };
-    Ok(reading::read(profile, &response))
-}
+const NOTHING: Malformed = Malformed { offset: 0, what: "there is none" };
 
 impl Store {
     /// A store that keeps `latency_window` samples a provider; 0 means 100, and at most 65,536 are kept.
@@ -112,32 +102,82 @@ impl Store {
         provider.and_then(Option::as_mut).ok_or(InputError::UnknownProvider(handle))
     }
 
+    /// The profiles, for a look at how a provider type is read.
+    pub const fn profiles(&mut self) -> &mut Profiles {
+        &mut self.profiles
+    }
+
+    /// Reads one packed observation without recording it.
+    ///
+    /// # Errors
+    /// Malformed bytes, an unknown profile.
+    pub fn parse(&mut self, bytes: &[u8]) -> Result<Reading, InputError> {
+        let observation = packed::observations(bytes).next().ok_or(NOTHING)??;
+        let unknown = InputError::UnknownProfile(observation.profile);
+        if !self.profiles.unpack(observation.profile) {
+            return Err(unknown);
+        }
+        let (Some(profile), Some(common)) = (self.profiles.get(observation.profile), self.profiles.common())
+        else {
+            return Err(unknown);
+        };
+        Ok(self.reader.summarize(profile, common, &observation))
+    }
+
     /// Records packed observations: all of them, or none and an error.
     ///
     /// # Errors
     /// Malformed bytes, an unknown provider or profile.
     pub fn record(&mut self, bytes: &[u8]) -> Result<(), InputError> {
-        for observation in packed::observations(bytes) {
-            let observation = observation?;
-            self.get(observation.provider)?;
-            profile::by_handle(observation.profile).ok_or(InputError::UnknownProfile(observation.profile))?;
+        let mut observations = packed::observations(bytes);
+        let Some(first) = observations.next() else { return Ok(()) };
+        let first = first?;
+        self.check(&first)?;
+        let Some(second) = observations.next() else {
+            self.record_one(&first);
+            return Ok(());
+        };
+        self.check(&second?)?;
+        for observation in observations {
+            self.check(&observation?)?;
         }
         for observation in packed::observations(bytes) {
-            let observation = observation?;
-            let reading = read(&observation)?;
-            self.get_mut(observation.provider)?.record(&observation, reading);
+            self.record_one(&observation?);
         }
         Ok(())
+    }
+
+    /// Are the provider and the profile of an observation known?
+    fn check(&mut self, observation: &Observation<'_>) -> Result<(), InputError> {
+        self.get(observation.provider)?;
+        if self.profiles.unpack(observation.profile) {
+            Ok(())
+        } else {
+            Err(InputError::UnknownProfile(observation.profile))
+        }
+    }
+
+    /// Records an observation that has been checked.
+    fn record_one(&mut self, observation: &Observation<'_>) {
+        let place =
+            usize::try_from(observation.provider).ok().and_then(|index| self.providers.get_mut(index));
+        let Some(provider) = place.and_then(Option::as_mut) else { return };
+        if let (Some(profile), Some(common)) =
+            (self.profiles.get(observation.profile), self.profiles.common())
+        {
+            self.reader.read(profile, common, observation, &mut self.reading);
+            provider.record(observation, &mut self.reading);
+        }
     }
 
     /// Records one packed observation that has been read already.
     ///
     /// # Errors
     /// Malformed bytes, an unknown provider.
-    pub fn record_reading(&mut self, bytes: &[u8], reading: Reading) -> Result<(), InputError> {
-        let nothing = Malformed { offset: 0, what: "there is none" };
-        let observation = packed::observations(bytes).next().ok_or(nothing)??;
-        self.get_mut(observation.provider)?.record(&observation, reading);
+    pub fn record_reading(&mut self, bytes: &[u8], mut reading: Reading) -> Result<(), InputError> {
+        let observation = packed::observations(bytes).next().ok_or(NOTHING)??;
+        reading.complete(observation.received_at);
+        self.get_mut(observation.provider)?.record(&observation, &mut reading);
         Ok(())
     }
 
@@ -149,6 +189,22 @@ impl Store {
         let provider = self.get_mut(handle)?;
         provider.learn(evidence, now);
         Ok(provider.judge(now))
+    }
+
+    /// When a request of this size can pass; see [`Provider::wait_for`].
+    ///
+    /// # Errors
+    /// An unknown provider.
+    pub fn wait_for(&self, handle: u32, scope: &Scope, need: Need, now: Time) -> Result<Wait, InputError> {
+        Ok(self.get(handle)?.wait_for(scope, need, now))
+    }
+
+    /// Adds a profile in its packed form.
+    ///
+    /// # Errors
+    /// Bytes that are no profile, or one too many.
+    pub fn add_profile(&mut self, packed: &[u8]) -> Result<(), InputError> {
+        self.profiles.add(packed).map(drop).ok_or(InputError::NotAProfile)
     }
 
     /// Is anything known about a provider?

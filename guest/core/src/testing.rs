@@ -6,9 +6,9 @@ use core::time::Duration;
 use crate::json;
 use crate::merge::{self, Outcome};
 use crate::packed::{ACCOUNT, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
-use crate::profile;
+use crate::profile::{NameMatch, Profile, Profiles};
 use crate::provider::Provider;
-use crate::reading::{self, Reading, Response};
+use crate::reading::{Reader, Reading};
 use crate::signal::Signal;
 use crate::time::Time;
 
@@ -29,6 +29,7 @@ pub(crate) struct Call<'a> {
     account: &'a str,
     model: &'a str,
     error: Option<&'a str>,
+    body: &'a str,
     sent_at: Time,
     received_at: Time,
     latency_ns: u64,
@@ -43,6 +44,7 @@ pub(crate) fn call(status: u16, seconds: i64) -> Call<'static> {
         account: "",
         model: "",
         error: None,
+        body: "",
         sent_at: at(seconds),
         received_at: at(seconds),
         latency_ns: 0,
@@ -73,6 +75,10 @@ impl<'a> Call<'a> {
         Self { error: Some(error), ..self }
     }
 
+    pub(crate) fn body(self, body: &'a str) -> Self {
+        Self { body, ..self }
+    }
+
     pub(crate) fn sent(self, seconds: i64) -> Self {
         Self { sent_at: at(seconds), ..self }
     }
@@ -81,8 +87,11 @@ impl<'a> Call<'a> {
         Self { latency_ns, ..self }
     }
 
-    fn observe<T>(self, then: impl FnOnce(&Observation<'_>, &profile::Profile) -> T) -> T {
-        let (handle, profile) = profile::for_type(self.provider_type);
+    fn observe<T>(self, then: impl FnOnce(&Observation<'_>, &Profile, &Profile) -> T) -> T {
+        let mut profiles = Profiles::default();
+        let handle = profiles.find(self.provider_type);
+        assert!(profiles.unpack(handle));
+        let (profile, common) = (profiles.get(handle).unwrap(), profiles.common().unwrap());
         let mut frames = Vec::new();
         let named = [(ACCOUNT, self.account), (MODEL, self.model)];
         for (id, name) in named.into_iter().filter(|(_, name)| !name.is_empty()) {
@@ -92,9 +101,7 @@ impl<'a> Call<'a> {
             push_frame(&mut frames, ERROR, error.as_bytes()).unwrap();
         }
         for (name, value) in self.headers {
-            let index = profile.fields.iter().position(|field| field.name == *name);
-            let index = u8::try_from(index.unwrap_or_else(|| panic!("{name} is not read"))).unwrap();
-            push_frame(&mut frames, FIRST_HEADER + index, value.as_bytes()).unwrap();
+            push_header(profile, name, value, &mut frames);
         }
         let observation = Observation {
             provider: 0,
@@ -105,30 +112,59 @@ impl<'a> Call<'a> {
             latency_ns: self.latency_ns,
             ttfb_ns: None,
             frames: Frames::new(&frames).unwrap(),
-            body: &[],
+            body: self.body.as_bytes(),
         };
-        then(&observation, profile)
+        then(&observation, profile, common)
     }
 
     /// The packed form.
     pub(crate) fn packed(self) -> Vec<u8> {
         let mut packed = Vec::new();
-        self.observe(|observation, _| observation.pack(&mut packed)).unwrap();
+        self.observe(|observation, _, _| observation.pack(&mut packed)).unwrap();
         packed
     }
 
     /// Records it.
     pub(crate) fn record(self, provider: &mut Provider) {
-        self.observe(|observation, profile| {
-            let Observation { status, frames, received_at, .. } = *observation;
-            provider.record(observation, reading::read(profile, &Response { status, frames, received_at }));
+        self.observe(|observation, profile, common| {
+            let mut reading = Reading::default();
+            Reader::default().read(profile, common, observation, &mut reading);
+            provider.record(observation, &mut reading);
         });
     }
 
-    /// Records it with what a parser component has read.
-    pub(crate) fn record_reading(self, provider: &mut Provider, reading: Reading) {
-        self.observe(|observation, _| provider.record(observation, reading));
+    /// What it says, summed up.
+    pub(crate) fn read(self) -> Reading {
+        self.observe(|observation, profile, common| Reader::default().summarize(profile, common, observation))
     }
+
+    /// Records it with what a parser component has read.
+    pub(crate) fn record_reading(self, provider: &mut Provider, mut reading: Reading) {
+        reading.complete(self.received_at);
+        self.observe(|observation, _, _| provider.record(observation, &mut reading));
+    }
+}
+
+/// Appends the frame of a header, if the profile asks for it.
+pub(crate) fn push_header(profile: &Profile, name: &str, value: &str, frames: &mut Vec<u8>) {
+    let name = name.to_ascii_lowercase();
+    let fits = |header: &&crate::profile::Header| match header.kind {
+        NameMatch::Exact => header.name == name,
+        NameMatch::Prefix => name.starts_with(&header.name),
+        NameMatch::Suffix => name.ends_with(&header.name),
+    };
+    let exact = profile.headers.iter().position(|header| header.kind == NameMatch::Exact && fits(&header));
+    let Some(index) = exact.or_else(|| profile.headers.iter().position(|header| fits(&header))) else {
+        return;
+    };
+    let id = FIRST_HEADER + u8::try_from(index).unwrap();
+    let mut framed = Vec::new();
+    if profile.headers[index].kind != NameMatch::Exact {
+        framed.push(u8::try_from(name.len()).unwrap());
+        framed.extend_from_slice(name.as_bytes());
+    }
+    framed.extend_from_slice(value.as_bytes());
+    push_frame(frames, id, &framed).unwrap();
 }
 
 /// A provider of which these calls are known.

@@ -7,6 +7,7 @@ use core::fmt;
 use core::time::Duration;
 
 use jiff_core::civil::{Date, UnixEpochDay};
+
 const SECONDS_A_DAY: i64 = 86_400;
 const NANOSECONDS: u32 = 1_000_000_000;
 
@@ -63,6 +64,13 @@ impl Time {
         self.checked_add(span).unwrap_or(Self::MAX)
     }
 
+    /// This time and a span less, at least [`Time::MIN`].
+    #[must_use]
+    pub fn saturating_sub(self, span: Duration) -> Self {
+        let whole = Self::MIN.saturating_add(self.since(Self::MIN).saturating_sub(span));
+        whole.max(Self::MIN)
+    }
+
     /// The span from `earlier` to this time; zero where `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
@@ -76,6 +84,20 @@ impl Time {
             (Ok(seconds), Ok(nanoseconds)) => Duration::new(seconds, nanoseconds),
             _ => Duration::ZERO,
         }
+    }
+
+    /// Its year, month and day, UTC.
+    #[must_use]
+    pub fn date(self) -> (i16, i8, i8) {
+        let day = i32::try_from(self.seconds.div_euclid(SECONDS_A_DAY)).unwrap_or_default();
+        let date = UnixEpochDay::new(day).map(UnixEpochDay::to_date).unwrap_or(Date::MIN);
+        (date.year(), date.month(), date.day())
+    }
+
+    /// Midnight UTC at the beginning of a day; `None` where there is no such day in the range.
+    #[must_use]
+    pub fn midnight(year: i16, month: i8, day: i8) -> Option<Self> {
+        Self::new(seconds_at(year.into(), month.into(), day.into())?, 0)
     }
 
     /// Reads RFC 3339 with any offset.

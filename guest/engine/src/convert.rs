@@ -1,24 +1,27 @@
 //! The same values on both sides of the interface.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use runtime_signals_core as core_logic;
 
 use core_logic::evidence::{self, ProbeOutcome as CoreProbeOutcome};
-use core_logic::limit::{Limit as CoreLimit, Quantity as CoreQuantity, Scope as CoreScope};
-use core_logic::reading::Reading as CoreReading;
-use core_logic::refusal::{Cooldown as CoreCooldown, RefusalClass as CoreClass};
-use core_logic::signal::{
-    Latency as CoreLatency, Reason as CoreReason, Signal as CoreSignal, Status as CoreStatus,
+use core_logic::limit::{
+    Effect as CoreEffect, Limit as CoreLimit, Name, Quantity as CoreQuantity, Refill as CoreRefill,
+    Scope as CoreScope,
 };
+use core_logic::reading::{Reading as CoreReading, whole_millis};
+use core_logic::refusal::RefusalClass as CoreClass;
+use core_logic::signal::Reason as CoreReason;
 use core_logic::store::InputError as CoreInputError;
 use core_logic::time::Time;
+use core_logic::wait::{Binding as CoreBinding, Need as CoreNeed, Wait as CoreWait};
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{Evidence, InputError};
 use crate::bindings::exports::runtime_signals::signals::types::{
-    Cooldown, Instant, Latency, Limit, ProbeFailureKind, ProbeOutcome, Quantity, QuotaState, QuotaStatus,
-    Reading, Reason, RefusalClass, Scope, Signal, Status,
+    Effect, Instant, Limit, Need, ProbeFailureKind, ProbeOutcome, Quantity, QuotaState, QuotaStatus, Reading,
+    Reason, Refill, RefusalClass, Scope, Wait, WaitKind,
 };
 
 /// A value of the core as one of the interface.
@@ -117,7 +120,6 @@ macro_rules! same_fields {
     };
 }
 
-same_cases!(CoreStatus, Status { Available, Degraded, Exhausted, Unknown });
 same_cases!(
     CoreReason,
     Reason {
@@ -139,20 +141,87 @@ same_cases!(
 );
 same_cases!(CoreQuantity, Quantity { Requests, Tokens, InputTokens, OutputTokens, Other });
 
-same_fields!(CoreScope, Scope { account, model; });
+same_cases!(CoreRefill, Refill { Continuous, WindowEdge, Projected });
+same_cases!(CoreEffect, Effect { Refuses, RefusesSome, Informs });
+
+same_fields!(CoreNeed, Need { requests, tokens; });
 same_fields!(CoreLimit, Limit {
-    window_s, limit, remaining, utilization; quantity, scope, resets_at, captured_at
+    window_s, limit, remaining, utilization; quantity, scope, pool, resets_at, captured_at, refill, effect
 });
-same_fields!(CoreCooldown, Cooldown { ; scope, class, refused_at, until });
-same_fields!(CoreLatency, Latency { count, p90_ns, p99_ns, ttfb_p50_ns; });
-same_fields!(CoreReading, Reading {
-    remaining_requests, remaining_tokens, retry_after_ms, exhausted; reset_at, limits, reason, refusal
-});
-same_fields!(CoreSignal, Signal {
-    provider, quota_remaining, recent_p50_latency_ns, last_error_msg;
-    status, quota_reset_at, last_success_at, last_error_at, recorded_at, reason, cooldown_until, limits,
-    latency, refusal, cooldowns
-});
+impl ToWit for CoreScope {
+    type Wit = Scope;
+    fn to_wit(self) -> Scope {
+        Scope { account: self.account().map(Into::into), model: self.model().map(Into::into) }
+    }
+}
+
+impl FromWit for Scope {
+    type Core = CoreScope;
+    fn from_wit(self) -> CoreScope {
+        CoreScope::new(self.account.as_deref(), self.model.as_deref())
+    }
+}
+
+impl ToWit for Name {
+    type Wit = String;
+    fn to_wit(self) -> String {
+        self.as_str().into()
+    }
+}
+
+impl FromWit for String {
+    type Core = Name;
+    fn from_wit(self) -> Name {
+        Name::from(self.as_str())
+    }
+}
+
+impl ToWit for CoreReading {
+    type Wit = Reading;
+    fn to_wit(self) -> Reading {
+        Reading {
+            remaining_requests: self.remaining_requests,
+            remaining_tokens: self.remaining_tokens,
+            reset_at: self.reset_at.to_wit(),
+            retry_after_ms: self.retry_after.map(whole_millis),
+            exhausted: self.exhausted,
+            limits: self.limits.to_wit(),
+            reason: self.reason.to_wit(),
+            refusal: self.refusal.to_wit(),
+        }
+    }
+}
+
+impl FromWit for Reading {
+    type Core = CoreReading;
+    fn from_wit(self) -> CoreReading {
+        CoreReading {
+            remaining_requests: self.remaining_requests,
+            remaining_tokens: self.remaining_tokens,
+            reset_at: self.reset_at.from_wit(),
+            retry_after: self.retry_after_ms.map(Duration::from_millis),
+            exhausted: self.exhausted,
+            limits: self.limits.from_wit(),
+            reason: self.reason.from_wit(),
+            refusal: self.refusal.from_wit(),
+            ..CoreReading::default()
+        }
+    }
+}
+
+impl ToWit for CoreWait {
+    type Wit = Wait;
+    fn to_wit(self) -> Wait {
+        let (kind, until, limit, refusal) = match self {
+            Self::Go => (WaitKind::Go, None, None, None),
+            Self::Until(at, CoreBinding::Limit(limit)) => (WaitKind::Until, Some(at), Some(limit), None),
+            Self::Until(at, CoreBinding::Refusal(class)) => (WaitKind::Until, Some(at), None, Some(class)),
+            Self::TooLarge(limit) => (WaitKind::TooLarge, None, Some(limit), None),
+            Self::Unknown => (WaitKind::Unknown, None, None, None),
+        };
+        Wait { kind, until: until.to_wit(), limit: limit.to_wit(), refusal: refusal.to_wit() }
+    }
+}
 
 impl FromWit for QuotaState {
     type Core = evidence::QuotaState;
@@ -198,6 +267,8 @@ impl FromWit for Evidence {
                 let kind = match failure.kind {
                     ProbeFailureKind::Unreachable => evidence::ProbeFailure::Unreachable,
                     ProbeFailureKind::Timeout => evidence::ProbeFailure::Timeout,
+                    ProbeFailureKind::Loading => evidence::ProbeFailure::Loading,
+                    ProbeFailureKind::Busy => evidence::ProbeFailure::Busy,
                     ProbeFailureKind::Refused => evidence::ProbeFailure::Refused,
                 };
                 evidence::Evidence::Probe(CoreProbeOutcome::Failed { kind, message: failure.message })
@@ -215,6 +286,7 @@ impl ToWit for CoreInputError {
             Self::Malformed(malformed) => InputError::Malformed(malformed.to_string()),
             Self::NotASignal(why) => InputError::NotASignal(why.to_string()),
             Self::NotAState(why) => InputError::NotAState(why.to_string()),
+            Self::NotAProfile => InputError::NotAProfile,
         }
     }
 }

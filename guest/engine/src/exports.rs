@@ -7,14 +7,16 @@ use core::time::Duration;
 
 use runtime_signals_core as core_logic;
 
+use core_logic::Signal;
 use core_logic::evidence::Source;
+use core_logic::json;
 use core_logic::merge::{self, Outcome};
 use core_logic::packed::FIRST_HEADER;
-use core_logic::{json, profile, store};
+use core_logic::profile::{self, BodyUse as CoreBodyUse};
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
-    CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Profile, Reading,
-    Signal, WantedHeader,
+    BodyUse, CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Need, Profile,
+    Reading, Scope, Wait, WantedHeader,
 };
 use crate::bindings::exports::runtime_signals::signals::types::NameMatch;
 use crate::convert::{FromWit, ToWit};
@@ -28,31 +30,13 @@ pub(crate) struct Store(RefCell<core_logic::Store>);
 impl Guest for Engine {
     type Store = Store;
 
-    fn describe(provider_type: String) -> Profile {
-        let (handle, profile) = profile::for_type(&provider_type);
-        let headers = (FIRST_HEADER..).zip(profile.fields).map(|(id, field)| WantedHeader {
-            id,
-            kind: NameMatch::Exact,
-            name: field.name.into(),
-        });
-        let source = match core_logic::evidence::plan(&provider_type) {
-            Source::Recorded => EvidenceSource::Recorded,
-            Source::Probe => EvidenceSource::Probe,
-            Source::Quota => EvidenceSource::Quota,
-        };
-        Profile { handle, source, wants_body: false, headers: headers.collect() }
+    fn encode(signal: Vec<u8>) -> Result<Vec<u8>, InputError> {
+        let signal = Signal::unpack(&signal);
+        signal.map(|signal| json::encode(&signal)).ok_or_else(|| InputError::NotASignal("not packed".into()))
     }
 
-    fn parse(observation: Vec<u8>) -> Result<Reading, InputError> {
-        store::parse(&observation).map(ToWit::to_wit).map_err(ToWit::to_wit)
-    }
-
-    fn encode(signal: Signal) -> Vec<u8> {
-        json::encode(&signal.from_wit())
-    }
-
-    fn decode(provider: String, text: Vec<u8>) -> Result<Signal, InputError> {
-        json::decode(&provider, &text).map(ToWit::to_wit).map_err(not_a_signal)
+    fn decode(provider: String, text: Vec<u8>) -> Result<Vec<u8>, InputError> {
+        json::decode(&provider, &text).map(|signal| signal.pack()).map_err(not_a_signal)
     }
 
     fn commit(
@@ -77,6 +61,48 @@ impl GuestStore for Store {
         Self(RefCell::new(core_logic::Store::new(usize::try_from(latency_window).unwrap_or(0))))
     }
 
+    fn describe(&self, provider_type: String) -> Profile {
+        let mut store = self.0.borrow_mut();
+        let profiles = store.profiles();
+        let handle = profiles.find(&provider_type);
+        profiles.unpack(handle);
+        let profile = profiles.get(handle);
+        let headers = profile.map(|profile| profile.headers.as_slice()).unwrap_or_default();
+        let headers = (FIRST_HEADER..).zip(headers).map(|(id, header)| WantedHeader {
+            id,
+            kind: match header.kind {
+                profile::NameMatch::Exact => NameMatch::Exact,
+                profile::NameMatch::Prefix => NameMatch::Prefix,
+                profile::NameMatch::Suffix => NameMatch::Suffix,
+            },
+            name: header.name.clone(),
+        });
+        let source = match core_logic::evidence::plan(&provider_type) {
+            Source::Recorded => EvidenceSource::Recorded,
+            Source::Probe => EvidenceSource::Probe,
+            Source::Quota => EvidenceSource::Quota,
+        };
+        let body = match profile.map(|profile| profile.body) {
+            Some(CoreBodyUse::Always | CoreBodyUse::Usage) => BodyUse::All,
+            _ => BodyUse::Errors,
+        };
+        Profile { handle, source, body, headers: headers.collect() }
+    }
+
+    fn add_profile(&self, packed: Vec<u8>) -> Result<(), InputError> {
+        self.0.borrow_mut().add_profile(&packed).map_err(ToWit::to_wit)
+    }
+
+    fn parse(&self, observation: Vec<u8>) -> Result<Reading, InputError> {
+        self.0.borrow_mut().parse(&observation).map(ToWit::to_wit).map_err(ToWit::to_wit)
+    }
+
+    fn wait_for(&self, provider: u32, scope: Scope, need: Need, now: Instant) -> Result<Wait, InputError> {
+        let (scope, need) = (scope.from_wit(), need.from_wit());
+        let wait = self.0.borrow().wait_for(provider, &scope, need, now.from_wit());
+        wait.map(ToWit::to_wit).map_err(ToWit::to_wit)
+    }
+
     fn add_provider(&self, name: String) -> u32 {
         self.0.borrow_mut().add_provider(&name)
     }
@@ -91,9 +117,9 @@ impl GuestStore for Store {
         self.0.borrow_mut().record_reading(&observation, reading.from_wit()).map_err(ToWit::to_wit)
     }
 
-    fn collect(&self, provider: u32, evidence: Evidence, now: Instant) -> Result<Signal, InputError> {
+    fn collect(&self, provider: u32, evidence: Evidence, now: Instant) -> Result<Vec<u8>, InputError> {
         let signal = self.0.borrow_mut().collect(provider, &evidence.from_wit(), now.from_wit());
-        signal.map(ToWit::to_wit).map_err(ToWit::to_wit)
+        signal.map(|signal| signal.pack()).map_err(ToWit::to_wit)
     }
 
     fn has_evidence(&self, provider: u32) -> Result<bool, InputError> {

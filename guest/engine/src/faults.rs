@@ -7,7 +7,7 @@ use runtime_signals_core::packed::{self, MODEL};
 /// Fails if one of the observations asks for it.
 pub(crate) fn inject(observations: &[u8]) {
     for observation in packed::observations(observations).flatten() {
-        match observation.frames.get(MODEL) {
+        match observation.frames.reserved(MODEL) {
             Some(b"fault:trap") => core::arch::wasm32::unreachable(),
             Some(b"fault:loop") => spin(),
             Some(b"fault:memory") => hoard(),

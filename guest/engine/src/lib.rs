@@ -1,7 +1,6 @@
 //! The engine component: the `runtime-signals` interface over the core. It has no imports.
 //!
 //! Nothing is decided here. Each call translates its arguments, asks the core and translates the answer.
-#![cfg_attr(target_arch = "wasm32", no_std)]
 // A guest: nothing of it is built for the host.
 #![cfg(target_arch = "wasm32")]
 
@@ -11,7 +10,6 @@ mod convert;
 mod exports;
 #[cfg(feature = "faults")]
 mod faults;
-mod runtime;
 
 #[allow(clippy::all, reason = "generated from the documented WIT")]
 mod bindings {

@@ -19,7 +19,7 @@ pub trait State: Sized {
 macro_rules! carry_fields {
     ($type:ident { $($field:ident),* $(,)? }) => {
         impl $crate::carry::State for $type {
-            fn save(&self, to: &mut alloc::vec::Vec<u8>) {
+            fn save(&self, to: &mut $crate::Vec<u8>) {
                 $($crate::carry::State::save(&self.$field, to);)*
             }
             fn load(from: &mut &[u8]) -> Option<Self> {
@@ -41,8 +41,8 @@ pub fn byte(from: &mut &[u8]) -> Option<u8> {
     take(from).map(|[byte]| byte)
 }
 
-/// Lengths are short: seven bits a byte, lowest first.
-fn save_length(mut length: usize, to: &mut Vec<u8>) {
+/// Appends a length: lengths are short, seven bits a byte, lowest first.
+pub fn save_length(mut length: usize, to: &mut Vec<u8>) {
     while length > 0x7f {
         to.push(0x80 | (length & 0x7f) as u8);
         length >>= 7;
@@ -50,7 +50,8 @@ fn save_length(mut length: usize, to: &mut Vec<u8>) {
     to.push(length as u8);
 }
 
-fn load_length(from: &mut &[u8]) -> Option<usize> {
+/// Takes a length off the front.
+pub fn load_length(from: &mut &[u8]) -> Option<usize> {
     let mut length = 0;
     for shift in [0, 7, 14, 21] {
         let part = byte(from)?;
@@ -86,10 +87,15 @@ impl State for bool {
     }
 }
 
+/// Appends a text.
+pub fn save_text(text: &str, to: &mut Vec<u8>) {
+    save_length(text.len(), to);
+    to.extend_from_slice(text.as_bytes());
+}
+
 impl State for String {
     fn save(&self, to: &mut Vec<u8>) {
-        save_length(self.len(), to);
-        to.extend_from_slice(self.as_bytes());
+        save_text(self, to);
     }
     fn load(from: &mut &[u8]) -> Option<Self> {
         let length = load_length(from)?;

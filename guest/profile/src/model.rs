@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{carry_fields, words};
+use crate::words;
 
 /// How one provider type is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub struct Profile {
     /// Do counts in an error's sentence ("Limit 8000, Used 2591") say what is left? Else only the share used
     /// is taken from them.
     pub sentence_counts: bool,
+    /// Are stated waits doubted? Then a refusal lasts until what is used up resets, where that is later.
+    pub doubts_hints: bool,
 }
-
-carry_fields!(Profile { name, aliases, headers, limits, refusals, body, sentence_counts });
 
 /// A header that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +38,6 @@ pub struct Header {
     /// What it means.
     pub meaning: Meaning,
 }
-
-carry_fields!(Header { name, kind, meaning });
 
 /// How a name is matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +62,6 @@ pub struct Meaning {
     /// Where several headers tell the same, the lowest rank counts.
     pub rank: u8,
 }
-
-carry_fields!(Meaning { what, limit, rank });
 
 /// What a header tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,8 +136,6 @@ pub struct LimitRule {
     pub overall: bool,
 }
 
-carry_fields!(LimitRule { quantity, pool, window_s, refill, edge, effect, claims, overall });
-
 /// What a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Quantity {
@@ -171,7 +165,7 @@ words!(Quantity {
 } else Other);
 
 /// How an allowance fills again, and with it what a reset means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refill {
     /// At a constant rate; the reset tells when it is full.
     Continuous,
@@ -204,7 +198,7 @@ words!(Edge {
 });
 
 /// Whom a limit refuses when it is used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Every request in its scope.
     Refuses,
@@ -233,10 +227,8 @@ pub struct RefusalRule {
     pub edge: Edge,
 }
 
-carry_fields!(RefusalRule { class, status, words, texts, window_s, edge });
-
 /// What kind of refusal a response was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalClass {
     /// Heals by waiting seconds.
     Rate,
@@ -254,6 +246,20 @@ pub enum RefusalClass {
     ModelScoped,
     /// A class of a later version.
     Other,
+}
+
+impl RefusalClass {
+    /// Does it use up the caller's allowance for everything behind the provider?
+    #[must_use]
+    pub const fn exhausts_provider(self) -> bool {
+        self.exhausts_scope() && !matches!(self, Self::ModelScoped)
+    }
+
+    /// Does it use up the caller's allowance within its own scope?
+    #[must_use]
+    pub const fn exhausts_scope(self) -> bool {
+        !matches!(self, Self::Capacity | Self::Oversize)
+    }
 }
 
 words!(RefusalClass {

@@ -21,8 +21,14 @@ macro_rules! words {
             }
         }
 
+        impl core::fmt::Display for $type {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
         impl $crate::carry::State for $type {
-            fn save(&self, to: &mut alloc::vec::Vec<u8>) {
+            fn save(&self, to: &mut $crate::Vec<u8>) {
                 to.push(*self as u8);
             }
             fn load(from: &mut &[u8]) -> Option<Self> {

@@ -14,9 +14,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use runtime_signals::engine::{CodeCache, EngineOptions};
 use runtime_signals::{Observation, Store, StoreOptions};
+use runtime_signals_core::packed;
 use runtime_signals_core::packed::{FIRST_HEADER, Frames, HEADER_BYTES, push_frame};
+use runtime_signals_core::profile::{NameMatch, Profiles};
 use runtime_signals_core::time::Time;
-use runtime_signals_core::{packed, profile};
 
 pub mod bare;
 
@@ -99,15 +100,20 @@ impl Case {
 /// Matches header names as the product does: by length first.
 pub struct Matcher {
     profile: u16,
-    by_length: Vec<Vec<(&'static str, u8)>>,
+    by_length: Vec<Vec<(String, u8)>>,
 }
 
 impl Matcher {
     pub fn new(provider_type: &str) -> Self {
-        let (profile, table) = profile::for_type(provider_type);
-        let mut by_length = vec![Vec::new(); 64];
-        for (id, field) in (FIRST_HEADER..).zip(table.fields) {
-            by_length[field.name.len()].push((field.name, id));
+        let mut profiles = Profiles::default();
+        let profile = profiles.find(provider_type);
+        assert!(profiles.unpack(profile));
+        let headers = &profiles.get(profile).unwrap().headers;
+        let mut by_length = vec![Vec::new(); 128];
+        for (id, header) in
+            (FIRST_HEADER..).zip(headers).filter(|(_, header)| header.kind == NameMatch::Exact)
+        {
+            by_length[header.name.len()].push((header.name.clone(), id));
         }
         Self { profile, by_length }
     }

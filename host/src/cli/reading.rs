@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use runtime_signals::time::rfc3339;
-use runtime_signals::{Limit, Reading};
+use runtime_signals::{Effect, Limit, Reading, Refill};
 use serde::Serialize;
 
 /// A reading, as `parse` prints it: what is not known is `null`.
@@ -21,10 +21,12 @@ pub(super) struct ReadingForm<'a> {
 
 /// A limit, in the form that it has in a signal.
 #[derive(Serialize)]
-struct LimitForm<'a> {
+pub(super) struct LimitForm<'a> {
     quantity: &'a str,
     #[serde(skip_serializing_if = "ScopeForm::is_empty")]
     scope: ScopeForm<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pool: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     window_s: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,6 +38,10 @@ struct LimitForm<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     resets_at: Option<String>,
     captured_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refill: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    effect: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -74,12 +80,15 @@ impl<'a> From<&'a Limit> for LimitForm<'a> {
         Self {
             quantity: limit.quantity.as_str(),
             scope: ScopeForm { account: scope.account.as_deref(), model: scope.model.as_deref() },
+            pool: &limit.pool,
             window_s: limit.window.map(|window| window.as_secs()),
             limit: limit.limit,
             remaining: limit.remaining,
             utilization: limit.utilization,
             resets_at: limit.resets_at.map(rfc3339),
             captured_at: rfc3339(limit.captured_at),
+            refill: Some(limit.refill).filter(|refill| *refill != Refill::WindowEdge).map(Refill::as_str),
+            effect: Some(limit.effect).filter(|effect| *effect != Effect::Refuses).map(Effect::as_str),
         }
     }
 }

@@ -113,7 +113,7 @@ fn share_left(signal: &Signal) -> f64 {
 mod tests {
     use std::time::SystemTime;
 
-    use runtime_signals::{Limit, Quantity, Scope};
+    use runtime_signals::{Effect, Limit, Quantity, Refill, Scope};
 
     use super::*;
 
@@ -134,12 +134,15 @@ mod tests {
         signal.limits = vec![Limit {
             quantity: Quantity::Requests,
             scope: Scope::default(),
+            pool: String::new(),
             window: None,
             limit: Some(limit),
             remaining: Some(remaining),
             utilization: None,
             resets_at: None,
             captured_at: NOW,
+            refill: Refill::WindowEdge,
+            effect: Effect::Refuses,
         }];
         signal
     }

@@ -6,10 +6,9 @@ use super::bindings::exports::runtime_signals::signals::runtime_signals as wit_a
 use super::bindings::exports::runtime_signals::signals::types as wit;
 use crate::probe::{ProbeFailureKind, ProbeOutcome};
 use crate::quota::{QuotaState, QuotaStatus};
-use crate::signal::{
-    Cooldown, Latency, Limit, ModelStatus, Quantity, Reading, Reason, RefusalClass, Scope, Signal,
-};
+use crate::signal::{Effect, Limit, Quantity, Reading, Reason, Refill, RefusalClass, Scope};
 use crate::time::{from_unix, to_unix};
+use crate::wait::{Binding, Need, Wait};
 
 /// A value as one of the interface.
 pub(crate) trait ToWit {
@@ -95,7 +94,6 @@ macro_rules! same_cases {
     };
 }
 
-same_cases!(ModelStatus = wit::Status { Available, Degraded, Exhausted, Unknown });
 same_cases!(
     Reason = wit::Reason {
         RateLimited,
@@ -115,8 +113,10 @@ same_cases!(
         wit::RefusalClass { Rate, Quota, Money, Concurrency, Capacity, Oversize, ModelScoped, Other }
 );
 same_cases!(Quantity = wit::Quantity { Requests, Tokens, InputTokens, OutputTokens, Other });
+same_cases!(Refill = wit::Refill { Continuous, WindowEdge, Projected });
+same_cases!(Effect = wit::Effect { Refuses, RefusesSome, Informs });
 same_cases!(QuotaState = wit::QuotaState { Ok, Stale, Blocked, Unavailable, Unauthenticated, Unknown });
-same_cases!(ProbeFailureKind = wit::ProbeFailureKind { Unreachable, Timeout, Refused });
+same_cases!(ProbeFailureKind = wit::ProbeFailureKind { Unreachable, Timeout, Loading, Busy, Refused });
 
 impl ToWit for Scope {
     type Wit = wit::Scope;
@@ -132,128 +132,21 @@ impl FromWit for wit::Scope {
     }
 }
 
-impl ToWit for Limit {
-    type Wit = wit::Limit;
-    fn to_wit(&self) -> wit::Limit {
-        wit::Limit {
-            quantity: self.quantity.to_wit(),
-            scope: self.scope.to_wit(),
-            window_s: self.window.map(|window| window.as_secs()),
-            limit: self.limit,
-            remaining: self.remaining,
-            utilization: self.utilization,
-            resets_at: self.resets_at.to_wit(),
-            captured_at: self.captured_at.to_wit(),
-        }
-    }
-}
-
 impl FromWit for wit::Limit {
     type Host = Limit;
     fn from_wit(self) -> Limit {
         Limit {
             quantity: self.quantity.from_wit(),
             scope: self.scope.from_wit(),
+            pool: self.pool,
             window: self.window_s.map(Duration::from_secs),
             limit: self.limit,
             remaining: self.remaining,
             utilization: self.utilization,
             resets_at: self.resets_at.from_wit(),
             captured_at: self.captured_at.from_wit(),
-        }
-    }
-}
-
-impl ToWit for Cooldown {
-    type Wit = wit::Cooldown;
-    fn to_wit(&self) -> wit::Cooldown {
-        wit::Cooldown {
-            scope: self.scope.to_wit(),
-            class: self.class.to_wit(),
-            refused_at: self.refused_at.to_wit(),
-            until: self.until.to_wit(),
-        }
-    }
-}
-
-impl FromWit for wit::Cooldown {
-    type Host = Cooldown;
-    fn from_wit(self) -> Cooldown {
-        Cooldown {
-            scope: self.scope.from_wit(),
-            class: self.class.from_wit(),
-            refused_at: self.refused_at.from_wit(),
-            until: self.until.from_wit(),
-        }
-    }
-}
-
-impl ToWit for Latency {
-    type Wit = wit::Latency;
-    fn to_wit(&self) -> wit::Latency {
-        wit::Latency {
-            count: self.count,
-            p90_ns: nanoseconds(self.p90),
-            p99_ns: nanoseconds(self.p99),
-            ttfb_p50_ns: self.ttfb_p50.map(nanoseconds),
-        }
-    }
-}
-
-impl FromWit for wit::Latency {
-    type Host = Latency;
-    fn from_wit(self) -> Latency {
-        Latency {
-            count: self.count,
-            p90: Duration::from_nanos(self.p90_ns),
-            p99: Duration::from_nanos(self.p99_ns),
-            ttfb_p50: self.ttfb_p50_ns.map(Duration::from_nanos),
-        }
-    }
-}
-
-impl ToWit for Signal {
-    type Wit = wit::Signal;
-    fn to_wit(&self) -> wit::Signal {
-        wit::Signal {
-            provider: self.provider.clone(),
-            status: self.status.to_wit(),
-            quota_remaining: self.quota_remaining,
-            quota_reset_at: self.quota_reset_at.to_wit(),
-            recent_p50_latency_ns: nanoseconds(self.recent_p50_latency),
-            last_success_at: self.last_success_at.to_wit(),
-            last_error_at: self.last_error_at.to_wit(),
-            last_error_msg: self.last_error_msg.clone(),
-            recorded_at: self.recorded_at.to_wit(),
-            reason: self.reason.to_wit(),
-            cooldown_until: self.cooldown_until.to_wit(),
-            limits: self.limits.to_wit(),
-            latency: self.latency.to_wit(),
-            refusal: self.refusal.to_wit(),
-            cooldowns: self.cooldowns.to_wit(),
-        }
-    }
-}
-
-impl FromWit for wit::Signal {
-    type Host = Signal;
-    fn from_wit(self) -> Signal {
-        Signal {
-            provider: self.provider,
-            status: self.status.from_wit(),
-            quota_remaining: self.quota_remaining,
-            quota_reset_at: self.quota_reset_at.from_wit(),
-            recent_p50_latency: Duration::from_nanos(self.recent_p50_latency_ns),
-            last_success_at: self.last_success_at.from_wit(),
-            last_error_at: self.last_error_at.from_wit(),
-            last_error_msg: self.last_error_msg,
-            recorded_at: self.recorded_at.from_wit(),
-            reason: self.reason.from_wit(),
-            cooldown_until: self.cooldown_until.from_wit(),
-            limits: self.limits.from_wit(),
-            latency: self.latency.from_wit(),
-            refusal: self.refusal.from_wit(),
-            cooldowns: self.cooldowns.from_wit(),
+            refill: self.refill.from_wit(),
+            effect: self.effect.from_wit(),
         }
     }
 }
@@ -270,6 +163,29 @@ impl FromWit for wit::Reading {
             limits: self.limits.from_wit(),
             reason: self.reason.from_wit(),
             refusal: self.refusal.from_wit(),
+        }
+    }
+}
+
+impl ToWit for Need {
+    type Wit = wit::Need;
+    fn to_wit(&self) -> wit::Need {
+        wit::Need { requests: self.requests, tokens: self.tokens }
+    }
+}
+
+impl FromWit for wit::Wait {
+    type Host = Wait;
+    fn from_wit(self) -> Wait {
+        let binding = match (self.limit, self.refusal) {
+            (Some(limit), _) => Binding::Limit(limit.from_wit()),
+            (None, class) => Binding::Refusal(class.map_or(RefusalClass::Other, FromWit::from_wit)),
+        };
+        match (self.kind, binding, self.until) {
+            (wit::WaitKind::Go, ..) => Wait::Go,
+            (wit::WaitKind::Until, binding, Some(at)) => Wait::Until { at: at.from_wit(), binding },
+            (wit::WaitKind::TooLarge, Binding::Limit(limit), _) => Wait::TooLarge(limit),
+            _ => Wait::Unknown,
         }
     }
 }

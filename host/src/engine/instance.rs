@@ -15,6 +15,8 @@ pub(super) struct Instance {
     world: World,
     providers: ResourceAny,
     limits: Limits,
+    /// How many of the added profiles it has.
+    pub(super) profiles: usize,
 }
 
 /// The parts of an instance that a call needs.
@@ -49,7 +51,7 @@ impl Instance {
         };
         let started: wasmtime::Result<_> = start();
         let (world, providers) = started.map_err(|error| EngineError::Load(format!("{error:#}")))?;
-        Ok(Self { store, world, providers, limits })
+        Ok(Self { store, world, providers, limits, profiles: 0 })
     }
 
     /// Makes one call. After an error the instance must not be used again.
@@ -79,6 +81,7 @@ impl From<InputError> for EngineError {
             InputError::Malformed(why) => why,
             InputError::NotASignal(why) => format!("not a signal: {why}"),
             InputError::NotAState(why) => format!("not a state of this version: {why}"),
+            InputError::NotAProfile => "not a profile of this version, or more than 256 of them".into(),
         })
     }
 }

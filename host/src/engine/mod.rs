@@ -16,7 +16,8 @@ use wasmtime::Config;
 use wasmtime::component::Linker;
 
 use crate::observation::Observation;
-use crate::signal::{Reading, Signal};
+use crate::signal::{Reading, Scope, Signal};
+use crate::wait::{Need, Wait};
 
 mod bindings;
 mod code;
@@ -24,6 +25,7 @@ mod convert;
 mod error;
 mod instance;
 mod limits;
+mod packed_signal;
 mod packing;
 mod profile;
 mod shard;
@@ -40,7 +42,7 @@ use bindings::exports::runtime_signals::signals::runtime_signals::CommitOutcome;
 use convert::{FromWit, ToWit, nanoseconds};
 use instance::Call;
 use profile::Profile;
-use shard::{Place, Shard, Template};
+use shard::{AddedProfiles, Place, Shard, Template};
 
 /// The engine component that this version was built with.
 pub const COMPONENT: &[u8] = include_bytes!(env!("RUNTIME_SIGNALS_ENGINE_WASM"));
@@ -52,6 +54,8 @@ thread_local! {
 
 /// Provider types whose profiles are kept.
 const MOST_PROFILES: usize = 1024;
+/// Instances a core where nothing else is asked for.
+const SHARDS_A_CORE: usize = 8;
 
 /// How an engine is set up.
 #[derive(Clone, Debug)]
@@ -60,7 +64,7 @@ pub struct EngineOptions {
     pub code_cache: CodeCache,
     /// Bounds of each instance.
     pub limits: Limits,
-    /// Instances that work side by side; 0 means one for each core.
+    /// Instances that work side by side; 0 means eight for each core, so that two threads seldom meet at one.
     pub shards: usize,
     /// Latency samples kept for each provider; 0 means 100.
     pub latency_window: u32,
@@ -75,8 +79,10 @@ impl Default for EngineOptions {
 /// All shards.
 pub(crate) struct Engine {
     shards: Box<[Mutex<Shard>]>,
+    template: Arc<Template>,
     hasher: DefaultHashBuilder,
-    profiles: RwLock<HashMap<Box<str>, Arc<Profile>>>,
+    /// How provider types are read, as far as they were asked about.
+    profiles: RwLock<HashMap<Box<str>, Arc<Profile>, DefaultHashBuilder>>,
 }
 
 /// What a commit should do.
@@ -109,11 +115,14 @@ impl Engine {
         ticker::start(&engine)
             .map_err(|error| EngineError::Load(format!("no thread for the epoch: {error}")))?;
         let limits = options.limits;
-        let template = Arc::new(Template { prepared, limits, latency_window: options.latency_window });
+        let latency_window = options.latency_window;
+        let profiles = AddedProfiles::default();
+        let template = Arc::new(Template { prepared, profiles, limits, latency_window });
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let shards = if options.shards == 0 { cores() } else { options.shards };
+        let shards = if options.shards == 0 { SHARDS_A_CORE * cores() } else { options.shards };
         Ok(Self {
             shards: (0..shards).map(|_| Mutex::new(Shard::new(template.clone()))).collect(),
+            template,
             hasher: DefaultHashBuilder::default(),
             profiles: RwLock::default(),
         })
@@ -147,10 +156,10 @@ impl Engine {
         {
             return Ok(profile.clone());
         }
-        let described =
-            self.lock(0).call(|Call { store, api, .. }| api.call_describe(store, provider_type))?;
-        let (handle, source) = (described.handle, described.source);
-        let profile = Arc::new(Profile::new(handle, source, described.wants_body, described.headers));
+        let described = self.lock(0).call(|Call { store, api, providers }| {
+            api.store().call_describe(store, providers, provider_type)
+        })?;
+        let profile = Arc::new(Profile::new(described));
         let mut profiles = self.profiles.write().unwrap_or_else(PoisonError::into_inner);
         if profiles.len() < MOST_PROFILES {
             profiles.insert(provider_type.into(), profile.clone());
@@ -224,8 +233,32 @@ impl Engine {
         let profile = self.profile(observation.provider_type)?;
         let mut packed = Vec::new();
         packing::pack(observation, &profile, now, &mut packed);
-        let reading = self.lock(0).call(|Call { store, api, .. }| api.call_parse(store, &packed))??;
+        let reading = self
+            .lock(0)
+            .call(|Call { store, api, providers }| api.store().call_parse(store, providers, &packed))??;
         Ok(reading.from_wit())
+    }
+
+    /// Adds a profile in its packed form.
+    pub(crate) fn add_profile(&self, packed: Vec<u8>) {
+        self.template.profiles.add(packed);
+        self.profiles.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// When a request can pass.
+    pub(crate) fn wait_for(
+        &self,
+        provider: &str,
+        scope: &Scope,
+        need: Need,
+        now: SystemTime,
+    ) -> Result<Wait, EngineError> {
+        let (mut shard, place) = self.shard(provider);
+        let (scope, need) = (scope.to_wit(), need.to_wit());
+        let wait = shard.ask(place, |Call { store, api, providers }, handle| {
+            api.store().call_wait_for(store, providers, handle, &scope, need, now.to_wit())
+        })?;
+        Ok(wait.from_wit())
     }
 
     /// The signal of a provider at `now`.
@@ -244,7 +277,7 @@ impl Engine {
             Evidence::None => shard.ask(place, call)?,
             Evidence::Probe(_) | Evidence::Quota(_) => shard.change(place, call)?,
         };
-        Ok(signal.from_wit())
+        unpack(&signal)
     }
 
     /// Is anything known about a provider?
@@ -296,15 +329,15 @@ impl Engine {
 
     /// The JSON of a signal.
     pub(crate) fn encode(&self, signal: &Signal) -> Result<Vec<u8>, EngineError> {
-        let wit = signal.to_wit();
-        self.stateless(&signal.provider, |Call { store, api, .. }| api.call_encode(store, &wit))
+        let packed = packed_signal::pack(signal);
+        Ok(self.stateless(&signal.provider, |Call { store, api, .. }| api.call_encode(store, &packed))??)
     }
 
     /// Reads the JSON of a signal.
     pub(crate) fn decode(&self, provider: &str, json: &[u8]) -> Result<Signal, EngineError> {
         let signal =
             self.stateless(provider, |Call { store, api, .. }| api.call_decode(store, provider, json))??;
-        Ok(signal.from_wit())
+        unpack(&signal)
     }
 
     /// Makes a call that needs no provider, in the shard that would have it.
@@ -329,6 +362,11 @@ impl Engine {
         let shards = 0..self.shards.len();
         shards.flat_map(|index| self.lock(index).names().map(Into::into).collect::<Vec<_>>()).collect()
     }
+}
+
+/// Reads a signal that the component has packed.
+fn unpack(packed: &[u8]) -> Result<Signal, EngineError> {
+    packed_signal::unpack(packed).ok_or_else(|| EngineError::Refused("its own signal is damaged".into()))
 }
 
 /// Settings of the compiler and the runtime. All calls are synchronous.

@@ -33,7 +33,7 @@ pub(crate) fn pack(observation: &Observation<'_>, profile: &Profile, now: System
     }
     profile.frame(observation.headers, to);
     let frames = to.len() - start - HEADER_BYTES;
-    let body = observation.body.filter(|_| profile.wants_body).unwrap_or_default();
+    let body = observation.body.filter(|_| profile.wants_body(observation.status)).unwrap_or_default();
     let body = body.get(..BODY_BYTES).unwrap_or(body);
     to.extend_from_slice(body);
 

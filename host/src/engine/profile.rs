@@ -7,6 +7,7 @@ use super::bindings::exports::runtime_signals::signals::types::{NameMatch, Wante
 use crate::observation::Headers;
 
 pub(crate) use super::bindings::exports::runtime_signals::signals::runtime_signals::EvidenceSource;
+use super::bindings::exports::runtime_signals::signals::runtime_signals::{BodyUse, Profile as Described};
 
 /// Most bytes of frames of one response. Headers beyond it are left out.
 const MOST_FRAME_BYTES: usize = 64 << 10;
@@ -18,7 +19,7 @@ const LONGEST_NAME: usize = 128;
 pub(crate) struct Profile {
     pub(crate) handle: u16,
     pub(crate) source: EvidenceSource,
-    pub(crate) wants_body: bool,
+    body: BodyUse,
     /// By the length of the name: the exact names and their frame ids.
     exact: Vec<Vec<(Box<[u8]>, u8)>>,
     patterns: Vec<Pattern>,
@@ -32,12 +33,8 @@ struct Pattern {
 }
 
 impl Profile {
-    pub(crate) fn new(
-        handle: u16,
-        source: EvidenceSource,
-        wants_body: bool,
-        headers: Vec<WantedHeader>,
-    ) -> Self {
+    pub(crate) fn new(described: Described) -> Self {
+        let Described { handle, source, body, headers } = described;
         let mut exact: Vec<Vec<_>> = Vec::new();
         let mut patterns = Vec::new();
         for WantedHeader { id, kind, name } in headers {
@@ -52,7 +49,12 @@ impl Profile {
                 NameMatch::Suffix => patterns.push(Pattern { id, prefix: false, text }),
             }
         }
-        Self { handle, source, wants_body, exact, patterns }
+        Self { handle, source, body, exact, patterns }
+    }
+
+    /// Is the body of a response with this status looked at?
+    pub(crate) fn wants_body(&self, status: Option<u16>) -> bool {
+        self.body == BodyUse::All || status.is_none_or(|status| status >= 400)
     }
 
     /// Appends a frame for each header that the profile asks for. Values over 64 KiB are left out.
@@ -104,16 +106,17 @@ mod tests {
 
     fn profile() -> Profile {
         let wanted = |id, kind, name: &str| WantedHeader { id, kind, name: name.into() };
-        Profile::new(
-            0,
-            EvidenceSource::Recorded,
-            false,
-            vec![
-                wanted(16, NameMatch::Exact, "retry-after"),
-                wanted(17, NameMatch::Prefix, "x-ai-ratelimit-"),
-                wanted(18, NameMatch::Suffix, "-limit-name"),
-            ],
-        )
+        let headers = vec![
+            wanted(16, NameMatch::Exact, "retry-after"),
+            wanted(17, NameMatch::Prefix, "x-ai-ratelimit-"),
+            wanted(18, NameMatch::Suffix, "-limit-name"),
+        ];
+        Profile::new(Described {
+            handle: 0,
+            source: EvidenceSource::Recorded,
+            body: BodyUse::Errors,
+            headers,
+        })
     }
 
     fn frames(headers: &dyn Headers) -> Vec<u8> {

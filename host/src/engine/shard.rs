@@ -5,7 +5,8 @@
 //! provider's state and observations are put into it when it is next asked for. Only the call that failed
 //! took no effect.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hashbrown::HashTable;
 
@@ -30,8 +31,39 @@ pub(super) struct Shard {
 /// What instances are made of.
 pub(super) struct Template {
     pub(super) prepared: EnginePre<Usage>,
+    pub(super) profiles: AddedProfiles,
     pub(super) limits: Limits,
     pub(super) latency_window: u32,
+}
+
+/// Profiles that were added, in their packed form. Each instance takes in what it lacks before its next call.
+#[derive(Default)]
+pub(super) struct AddedProfiles {
+    all: RwLock<Vec<Vec<u8>>>,
+    count: AtomicUsize,
+}
+
+impl AddedProfiles {
+    pub(super) fn add(&self, packed: Vec<u8>) {
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        all.push(packed);
+        self.count.store(all.len(), Ordering::Release);
+    }
+
+    /// Gives an instance those that it lacks.
+    fn catch_up(&self, instance: &mut Instance) -> Result<(), EngineError> {
+        if instance.profiles == self.count.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        for packed in all.iter().skip(instance.profiles) {
+            instance.call(|Call { store, api, providers }| {
+                api.store().call_add_profile(store, providers, packed)
+            })??;
+            instance.profiles += 1;
+        }
+        Ok(())
+    }
 }
 
 /// What is known of a provider outside of the instance.
@@ -78,12 +110,13 @@ impl Shard {
         let instance = match &mut self.instance {
             Some(instance) => instance,
             vacant => {
-                let Template { prepared, limits, latency_window } = &*self.template;
+                let Template { prepared, limits, latency_window, .. } = &*self.template;
                 self.generation += 1;
                 vacant.insert(Instance::new(prepared, *limits, *latency_window)?)
             }
         };
-        instance.call(call).inspect_err(|error| {
+        let answer = self.template.profiles.catch_up(instance).and_then(|()| instance.call(call));
+        answer.inspect_err(|error| {
             tracing::warn!(%error, "the engine instance is replaced");
             self.instance = None;
         })

@@ -75,7 +75,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Items between brackets, separated by commas.
-    fn items(&mut self, close: u8, mut item: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    fn items(&mut self, close: u8, item: &mut dyn FnMut(&mut Self) -> Result<()>) -> Result<()> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return self.error("nested too deeply");
@@ -96,11 +96,11 @@ impl<'a> Reader<'a> {
     }
 
     /// An object: `field` reads the value of each key. Keys with a value of `null` are passed over.
-    pub(super) fn object(&mut self, mut field: impl FnMut(&str, &mut Self) -> Result<()>) -> Result<()> {
+    pub(super) fn object(&mut self, field: &mut dyn FnMut(&str, &mut Self) -> Result<()>) -> Result<()> {
         if !self.take(b'{') {
             return self.error("an object was expected");
         }
-        self.items(b'}', |json| {
+        self.items(b'}', &mut |json| {
             let key = json.text()?;
             if !json.take(b':') {
                 return json.error("a colon was expected");
@@ -114,7 +114,7 @@ impl<'a> Reader<'a> {
             return self.error("a list was expected");
         }
         let mut all = Vec::new();
-        self.items(b']', |json| {
+        self.items(b']', &mut |json| {
             if all.len() == MOST_ITEMS {
                 return json.error("more than 1,024 items");
             }
@@ -126,7 +126,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn text(&mut self) -> Result<String> {
         let mut text = Vec::new();
-        self.text_into(|bytes| text.extend_from_slice(bytes))?;
+        self.text_into(&mut |bytes| text.extend_from_slice(bytes))?;
         String::from_utf8(text).or_else(|_| self.error("invalid UTF-8"))
     }
 
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes the parts of a text on, with its escapes resolved.
-    fn text_into(&mut self, mut part: impl FnMut(&[u8])) -> Result<()> {
+    fn text_into(&mut self, part: &mut dyn FnMut(&[u8])) -> Result<()> {
         if !self.take(b'"') {
             return self.error("a text was expected");
         }
@@ -252,12 +252,12 @@ impl<'a> Reader<'a> {
     /// Any value.
     pub(super) fn skip(&mut self) -> Result<()> {
         match self.peek() {
-            Some(b'{') => self.object(|_, json| json.skip()),
+            Some(b'{') => self.object(&mut |_, json| json.skip()),
             Some(b'[') => {
                 self.offset += 1;
-                self.items(b']', Self::skip)
+                self.items(b']', &mut Self::skip)
             }
-            Some(b'"') => self.text_into(|_| ()),
+            Some(b'"') => self.text_into(&mut |_| ()),
             _ if self.literal(b"true") || self.literal(b"false") || self.literal(b"null") => Ok(()),
             _ => self.number().map(|_| ()),
         }

@@ -31,7 +31,7 @@ const PLAIN: &str = concat!(
 
 /// A signal with every key.
 fn whole() -> Signal {
-    let scope = Scope { account: Some("org".into()), model: Some("m/1".into()) };
+    let scope = Scope::new(Some("org"), Some("m/1"));
     Signal {
         reason: Some(Reason::RateLimited),
         cooldown_until: Some(at(60)),
@@ -261,7 +261,7 @@ fn counts() -> impl Strategy<Value = Option<u64>> {
 
 prop_compose! {
     fn scopes()(account in prop::option::of(".{1,8}"), model in prop::option::of(".{1,8}")) -> Scope {
-        Scope { account, model }
+        Scope::new(account.as_deref(), model.as_deref())
     }
 }
 
@@ -279,9 +279,25 @@ prop_compose! {
         millionths in prop::option::of(0u32..=1_000_000),
         resets_at in prop::option::of(times()),
         captured_at in times(),
+        pool in ".{0,6}",
+        refill in prop::sample::select(vec![Refill::Continuous, Refill::WindowEdge, Refill::Projected]),
+        effect in prop::sample::select(vec![Effect::Refuses, Effect::RefusesSome, Effect::Informs]),
     ) -> Limit {
         let utilization = millionths.map(|share| f64::from(share) / 1e6);
-        Limit { quantity, scope, window_s, limit, remaining, utilization, resets_at, captured_at }
+        let pool = Name::from(pool.as_str());
+        Limit {
+            quantity,
+            scope,
+            pool,
+            window_s,
+            limit,
+            remaining,
+            utilization,
+            resets_at,
+            captured_at,
+            refill,
+            effect,
+        }
     }
 }
 

@@ -21,7 +21,7 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    pub(super) fn object(&mut self, fields: impl FnOnce(&mut Self)) {
+    pub(super) fn object(&mut self, fields: &mut dyn FnMut(&mut Self)) {
         self.raw("{");
         fields(self);
         self.raw("}");
@@ -110,7 +110,7 @@ impl Writer {
             self.raw("[");
             for item in items {
                 self.separate();
-                self.object(|json| write(json, item));
+                self.object(&mut |json| write(json, item));
             }
             self.raw("]");
         }

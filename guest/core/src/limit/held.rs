@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Limit;
+use super::{Effect, Limit};
 use crate::refusal::{Cooldown, RefusalClass};
 use crate::time::Time;
 
@@ -43,10 +43,11 @@ impl Held {
     #[must_use]
     pub fn stored(limit: &Limit, beside: &[Cooldown], not_after: Time) -> Self {
         let mut held = Self::new(limit.clone().bounded(), limit.captured_at);
+        held.spares_provider = limit.effect != Effect::Refuses;
         if limit.is_used_up() {
             let refusal = beside.iter().find(|refusal| limit.came_with(refusal));
             held.refusal_ends_at = refusal.map(|refusal| refusal.until);
-            held.spares_provider = beside.iter().any(|cooldown| {
+            held.spares_provider |= beside.iter().any(|cooldown| {
                 cooldown.class == RefusalClass::ModelScoped
                     && cooldown.scope == limit.scope
                     && cooldown.refused_at >= limit.captured_at

@@ -10,13 +10,12 @@ fn second(second: i64) -> Time {
 fn held(sent: i64, remaining: u64, window_s: Option<u64>) -> Held {
     let limit = Limit {
         quantity: Quantity::Requests,
-        scope: Scope::default(),
         window_s,
         limit: Some(100),
         remaining: Some(remaining),
         utilization: None,
         resets_at: Some(second(1000)),
-        captured_at: second(sent + 1),
+        ..Limit::new(Quantity::Requests, second(sent + 1))
     };
     Held::new(limit, second(sent))
 }
@@ -198,8 +197,8 @@ fn only_a_refusal_that_came_with_a_stored_limit_says_when_it_ends() {
     ] {
         assert_eq!(ends(&[other]), Some(second(1000)));
     }
-    let account = Some("another".into());
-    let of_another = Cooldown { scope: Scope { account, model: None }, ..cooldown(RefusalClass::Rate, 10) };
+    let of_another =
+        Cooldown { scope: Scope::new(Some("another"), None), ..cooldown(RefusalClass::Rate, 10) };
     assert_eq!(ends(&[of_another]), Some(second(1000)));
     let of_model = cooldown(RefusalClass::ModelScoped, 12);
     assert!(Held::stored(&limit, &[of_model], Time::MAX).spares_provider);

@@ -12,7 +12,7 @@ fn plain(status: Status, seconds: i64) -> Signal {
 }
 
 fn scope(model: &str) -> Scope {
-    Scope { account: None, model: Some(model.into()) }
+    Scope::new(None, Some(model))
 }
 
 fn cooldown(scope: Scope, class: RefusalClass, refused_at: i64, until: i64) -> Cooldown {

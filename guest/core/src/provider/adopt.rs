@@ -2,7 +2,7 @@
 
 use super::{Provider, reason_of};
 use crate::limit::{self, Held, Limit, Quantity, Scope};
-use crate::refusal::{Cooldown, HeldCooldown, RefusalClass};
+use crate::refusal::{Cooldown, HeldCooldown, default_duration};
 use crate::signal::{Reason, Signal, Status};
 use crate::text;
 use crate::time::Time;
@@ -36,7 +36,6 @@ impl Provider {
         }
         for cooldown in &stored.cooldowns {
             let mut cooldown = cooldown.clone();
-            cooldown.scope = cooldown.scope.bounded();
             cooldown.refused_at = cooldown.refused_at.min(not_after);
             self.cool_down(HeldCooldown { cooldown, shared: true });
         }
@@ -121,9 +120,9 @@ impl Provider {
             let cooldowns = stored.cooldowns.iter().map(|cooldown| cooldown.until);
             let explained = limits.chain(cooldowns).max();
             if explained.is_none() || explained < stored.quota_reset_at {
-                let class = RefusalClass::of_reason(stored.reason);
+                let class = Reason::class(stored.reason);
                 let ends_at = stored.quota_reset_at;
-                let until = ends_at.unwrap_or_else(|| recorded_at.saturating_add(class.default_duration()));
+                let until = ends_at.unwrap_or_else(|| recorded_at.saturating_add(default_duration(class)));
                 let scope = Scope::default();
                 let cooldown = Cooldown { scope, class, refused_at: recorded_at, until };
                 self.cool_down(HeldCooldown { cooldown, shared: true });

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Provider;
-use crate::limit::{Limit, Quantity};
+use crate::limit::{Held, Limit, Quantity};
 use crate::refusal::{Cooldown, RefusalClass};
 use crate::signal::{Latency, Reason, Signal, Status};
 use crate::time::Time;
@@ -27,7 +27,7 @@ impl Provider {
         signal.last_error_at = self.last_error_at;
         signal.last_error_msg.clone_from(&self.last_error_msg);
         signal.refusal = self.last_refusal.map(|(_, class)| class);
-        let quota_ok_at = self.quota_ok_at.filter(|ok_at| ok_at.saturating_add(QUOTA_TTL) > now);
+        let quota_ok_at = self.quota_ok_at_by(now);
         // What the harness found later than a refusal knows better.
         let counts = |refused_at: Time| Some(refused_at) > quota_ok_at;
         let in_force = || self.cooldowns.iter().map(|held| &held.cooldown).filter(|held| held.in_force(now));
@@ -63,6 +63,32 @@ impl Provider {
             None => (Status::Unknown, None),
         };
         signal
+    }
+
+    /// When the quota harness found that requests can be sent, if that is still used.
+    fn quota_ok_at_by(&self, now: Time) -> Option<Time> {
+        self.quota_ok_at.filter(|ok_at| ok_at.saturating_add(QUOTA_TTL) > now)
+    }
+
+    /// Is there evidence of whether requests can be sent?
+    pub(crate) fn is_known_at(&self, now: Time) -> bool {
+        self.known || self.quota_ok_at_by(now).is_some()
+    }
+
+    /// The limits in force that the quota harness has not disproved.
+    pub(crate) fn limits_that_count(&self, now: Time) -> impl Iterator<Item = &Held> {
+        let quota_ok_at = self.quota_ok_at_by(now);
+        self.limits.iter().filter(move |held| {
+            held.limit.expires_at() > now
+                && (!held.limit.is_used_up() || Some(held.limit.captured_at) > quota_ok_at)
+        })
+    }
+
+    /// The refusals in force that the quota harness has not disproved.
+    pub(crate) fn cooldowns_that_count(&self, now: Time) -> impl Iterator<Item = &Cooldown> {
+        let quota_ok_at = self.quota_ok_at_by(now);
+        let cooldowns = self.cooldowns.iter().map(|held| &held.cooldown);
+        cooldowns.filter(move |held| held.in_force(now) && Some(held.refused_at) > quota_ok_at)
     }
 
     /// The median in nanoseconds and the other percentiles: own ones, or those that another process stored.

@@ -18,6 +18,8 @@ impl Provider {
                 let reason = match kind {
                     ProbeFailure::Unreachable => Reason::Unreachable,
                     ProbeFailure::Timeout => Reason::Timeout,
+                    ProbeFailure::Loading => Reason::Loading,
+                    ProbeFailure::Busy => Reason::Busy,
                     ProbeFailure::Refused => Reason::Error,
                 };
                 self.fail(now, reason, text::bounded(message.as_bytes(), text::MESSAGE_BYTES));
@@ -34,7 +36,7 @@ impl Provider {
         };
         let account = status.account.as_ref();
         let account = account.map(|account| text::bounded(account.as_bytes(), text::NAME_BYTES));
-        let scope = Scope { account, model: None }.bounded();
+        let scope = Scope::new(account.as_deref(), None);
         // The window that blocks comes first. Others that are used up may be those of one model, or of
         // usage beyond the plan, and of two windows of one length the first is that of the account.
         let blocks = status.state == QuotaState::Blocked;

@@ -1,6 +1,5 @@
 use super::*;
-use crate::packed::{FIRST_HEADER, push_frame};
-use crate::profile;
+use crate::testing::call;
 
 fn now() -> Time {
     Time::parse_rfc3339(b"2026-01-15T12:00:00Z").unwrap()
@@ -11,14 +10,7 @@ fn later(millis: u64) -> Option<Time> {
 }
 
 fn reading(provider_type: &str, status: u16, headers: &[(&str, &str)]) -> Reading {
-    let (_, profile) = profile::for_type(provider_type);
-    let mut frames = Vec::new();
-    for (name, value) in headers {
-        let index = profile.fields.iter().position(|field| field.name == *name).unwrap();
-        push_frame(&mut frames, FIRST_HEADER + u8::try_from(index).unwrap(), value.as_bytes()).unwrap();
-    }
-    let frames = Frames::new(&frames).unwrap();
-    read(profile, &Response { status, frames, received_at: now() })
+    call(status, 0).of_type(provider_type).headers(headers).read()
 }
 
 #[test]
@@ -67,7 +59,7 @@ fn numbers_that_overflow_years_past_9999_nan_and_empty_values_are_ignored() {
             &[(name, value), ("x-ratelimit-limit-tokens", "100"), ("x-ratelimit-remaining-tokens", "7")],
         );
         assert_eq!(spoilt.remaining_tokens, Some(7), "{name}: {value}");
-        assert_eq!((spoilt.remaining_requests, spoilt.retry_after_ms), (None, None), "{name}: {value}");
+        assert_eq!((spoilt.remaining_requests, spoilt.retry_after), (None, None), "{name}: {value}");
     }
 }
 
@@ -118,9 +110,9 @@ fn the_reset_is_that_of_the_exhausted_limit_not_the_earliest() {
 #[test]
 fn milliseconds_are_more_exact_than_retry_after_unless_they_are_zero() {
     let exact = reading("openai", 429, &[("retry-after", "1"), ("retry-after-ms", "534")]);
-    assert_eq!(exact.retry_after_ms, Some(534));
+    assert_eq!(exact.retry_after, Some(Duration::from_millis(534)));
     let zero = reading("openai", 429, &[("retry-after", "1"), ("retry-after-ms", "0")]);
-    assert_eq!(zero.retry_after_ms, Some(1_000));
+    assert_eq!(zero.retry_after, Some(Duration::from_millis(1_000)));
 }
 
 #[test]
@@ -139,7 +131,7 @@ fn the_smallest_of_anthropics_token_figures_binds() {
         ],
     );
     assert_eq!((reading.remaining_tokens, reading.reset_at), (Some(0), later(61_000)));
-    assert_eq!(reading.retry_after_ms, Some(4_000));
+    assert_eq!(reading.retry_after, Some(Duration::from_millis(4_000)));
 }
 
 #[test]
@@ -193,5 +185,8 @@ fn each_status_has_its_class() {
 #[test]
 fn capacity_states_a_wait_but_no_reset_of_a_quota() {
     let reading = reading("openai", 503, &[("retry-after", "120")]);
-    assert_eq!((reading.retry_after_ms, reading.reset_at, reading.exhausted), (Some(120_000), None, false));
+    assert_eq!(
+        (reading.retry_after, reading.reset_at, reading.exhausted),
+        (Some(Duration::from_millis(120_000)), None, false)
+    );
 }

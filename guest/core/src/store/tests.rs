@@ -46,14 +46,14 @@ fn of_a_batch_with_an_error_nothing_is_recorded() {
 #[test]
 fn a_reading_is_the_same_recorded_or_not() {
     let refused = call(429, 1).of_type("anthropic").headers(&[("retry-after", "9")]).packed();
-    let reading = parse(&refused).unwrap();
-    assert_eq!(reading.retry_after_ms, Some(9_000));
     let (mut by_bytes, handle) = store();
+    let reading = by_bytes.parse(&refused).unwrap();
+    assert_eq!(reading.retry_after, Some(Duration::from_secs(9)));
     let (mut by_reading, _) = store();
     by_bytes.record(&refused).unwrap();
     by_reading.record_reading(&refused, reading).unwrap();
     assert_eq!(by_bytes.export(handle), by_reading.export(handle));
-    assert!(matches!(parse(&[]), Err(InputError::Malformed(_))));
+    assert!(matches!(by_bytes.parse(&[]), Err(InputError::Malformed(_))));
     assert!(matches!(by_bytes.record_reading(&[], Reading::default()), Err(InputError::Malformed(_))));
 }
 
@@ -138,5 +138,5 @@ fn errors_say_what_is_wrong_and_where() {
     assert_eq!(not_a_signal.to_string(), "not a signal: an object was expected at byte 0");
     assert_eq!(InputError::UnknownProvider(3).to_string(), "no provider has the handle 3");
     assert_eq!(InputError::UnknownProfile(4).to_string(), "no profile has the handle 4");
-    assert_eq!(store.import(handle, b"\x01").unwrap_err().to_string(), "not a state: damaged");
+    assert_eq!(store.import(handle, b"\x02").unwrap_err().to_string(), "not a state: damaged");
 }

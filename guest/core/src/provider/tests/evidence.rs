@@ -40,7 +40,7 @@ fn a_quota_that_is_ok_is_available_and_tells_its_windows() {
         limits,
         [(Quantity::Other, Some(18_000), Some(0.4)), (Quantity::Other, Some(604_800), Some(0.6)),]
     );
-    assert_eq!(signal.limits[0].scope.account.as_deref(), Some("max"));
+    assert_eq!(signal.limits[0].scope.account(), Some("max"));
 }
 
 #[test]
@@ -160,6 +160,8 @@ fn a_probe_that_fails_makes_degraded_with_its_message() {
     for (kind, reason) in [
         (ProbeFailure::Unreachable, Reason::Unreachable),
         (ProbeFailure::Timeout, Reason::Timeout),
+        (ProbeFailure::Loading, Reason::Loading),
+        (ProbeFailure::Busy, Reason::Busy),
         (ProbeFailure::Refused, Reason::Error),
     ] {
         let message = "no answer from http://localhost:1234".repeat(40);

@@ -59,7 +59,7 @@ fn a_reading_that_says_exhausted_without_a_class_refuses() {
         exhausted: true,
         remaining_requests: Some(0),
         reset_at: Some(at(360)),
-        retry_after_ms: Some(20_000),
+        retry_after: Some(Duration::from_secs(20)),
         ..Reading::default()
     };
     assert_eq!(recorded(429, hinted).quota_reset_at, Some(at(20)), "the hint ends the refusal");
@@ -68,18 +68,15 @@ fn a_reading_that_says_exhausted_without_a_class_refuses() {
 #[test]
 fn the_scope_that_a_limit_lacks_is_that_of_the_call() {
     let limit = |account: Option<&str>, model: Option<&str>| Limit {
-        scope: Scope { account: account.map(Into::into), model: model.map(Into::into) },
+        scope: Scope::new(account, model),
         remaining: Some(5),
         ..Limit::new(Quantity::Requests, at(0))
     };
     let limits =
         [limit(None, None), limit(None, Some("family")), limit(Some("org"), None), limit(Some(""), Some(""))];
     let signal = recorded(200, Reading { limits: limits.into(), ..Reading::default() });
-    let scopes: Vec<_> = signal
-        .limits
-        .iter()
-        .map(|limit| (limit.scope.account.as_deref(), limit.scope.model.as_deref()))
-        .collect();
+    let scopes: Vec<_> =
+        signal.limits.iter().map(|limit| (limit.scope.account(), limit.scope.model())).collect();
     assert_eq!(scopes, [(Some("x"), Some("m")), (Some("x"), Some("family")), (Some("org"), None)]);
 }
 

@@ -74,8 +74,11 @@ fn money_is_not_back_when_a_window_is() {
 #[test]
 fn capacity_makes_degraded_with_a_cooldown_and_uses_up_nothing() {
     let mut provider = after(&[call(200, 0).headers(&[("x-ratelimit-remaining-requests", "7")])]);
-    let capacity =
-        Reading { retry_after_ms: Some(17_000), refusal: Some(RefusalClass::Capacity), ..Reading::default() };
+    let capacity = Reading {
+        retry_after: Some(Duration::from_secs(17)),
+        refusal: Some(RefusalClass::Capacity),
+        ..Reading::default()
+    };
     call(429, 1).record_reading(&mut provider, capacity);
     let signal = provider.judge(at(2));
     assert_eq!((signal.status, signal.reason), (Degraded, Some(Reason::Busy)));
@@ -126,7 +129,7 @@ fn a_model_scoped_refusal_refuses_its_scope_only() {
     let signal = provider.judge(at(2));
     assert_eq!((signal.status, signal.quota_remaining, signal.cooldown_until), (Available, Some(7), None));
     let of_a = &signal.cooldowns[0];
-    assert_eq!((of_a.scope.model.as_deref(), of_a.until, Some(of_a.class)), (Some("a"), at(500), class));
+    assert_eq!((of_a.scope.model(), of_a.until, Some(of_a.class)), (Some("a"), at(500), class));
 }
 
 #[test]

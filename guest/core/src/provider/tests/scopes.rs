@@ -10,8 +10,7 @@ fn two_models_behind_one_name_never_overwrite_each_others_limits() {
         after(&[call(200, 1).model("a").headers(&of_a), call(200, 0).model("b").headers(&of_b)]);
     call(200, 2).model("a").headers(&of_a).record(&mut provider);
     let signal = provider.judge(at(3));
-    let left: Vec<_> =
-        signal.limits.iter().map(|limit| (limit.scope.model.as_deref(), limit.remaining)).collect();
+    let left: Vec<_> = signal.limits.iter().map(|limit| (limit.scope.model(), limit.remaining)).collect();
     assert_eq!(left, [(Some("a"), Some(59)), (Some("b"), Some(3))]);
     assert_eq!(signal.quota_remaining, Some(3));
 }
@@ -53,8 +52,8 @@ fn clear_of_one_model_leaves_the_others_refused() {
     let signal = provider.judge(at(1));
     assert_eq!(signal.status, Status::Exhausted);
     let left = |model| {
-        let cooldowns = signal.cooldowns.iter().filter(|held| held.scope.model.as_deref() == Some(model));
-        let limits = signal.limits.iter().filter(|limit| limit.scope.model.as_deref() == Some(model));
+        let cooldowns = signal.cooldowns.iter().filter(|held| held.scope.model() == Some(model));
+        let limits = signal.limits.iter().filter(|limit| limit.scope.model() == Some(model));
         (cooldowns.count(), limits.count())
     };
     assert_eq!((left("a"), left("b")), ((0, 0), (1, 1)));
@@ -67,5 +66,5 @@ fn names_are_kept_within_bounds_and_an_empty_one_is_none() {
     let long = "n".repeat(4000);
     let signal = after(&[call(429, 0).model(&long).account("")]).judge(at(1));
     let scope = &signal.cooldowns[0].scope;
-    assert_eq!((scope.account.as_deref(), scope.model.as_deref()), (None, Some(&long[..128])));
+    assert_eq!((scope.account(), scope.model()), (None, Some(&long[..128])));
 }

@@ -301,7 +301,7 @@ fn evidence_from_the_future_can_be_replaced() {
 fn a_stored_signal_full_of_names_is_taken_in_within_bounds() {
     let mut stored = after(&[call(429, 0)]).judge(at(0));
     let long = "n".repeat(4000);
-    let scope = |index: usize| Scope { account: Some(long.clone()), model: Some(alloc::format!("{index}")) };
+    let scope = |index: usize| Scope::new(Some(&long), Some(&alloc::format!("{index}")));
     let limit = |index| Limit {
         scope: scope(index),
         remaining: Some(1),
@@ -315,7 +315,7 @@ fn a_stored_signal_full_of_names_is_taken_in_within_bounds() {
     let mut provider = after(&[]);
     provider.adopt(&stored, at(1));
     assert_eq!((provider.limits.len(), provider.cooldowns.len()), (128, 64));
-    let bounded = |scope: &Scope| scope.account.as_ref().is_some_and(|name| name.len() == 128);
+    let bounded = |scope: &Scope| scope.account().is_some_and(|name| name.len() == 128);
     assert!(provider.limits.iter().all(|held| bounded(&held.limit.scope)));
     assert!(provider.cooldowns.iter().all(|held| bounded(&held.cooldown.scope)));
     assert_eq!(provider.last_error_msg.len(), 512);
