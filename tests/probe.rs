@@ -12,11 +12,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 /// Long enough for a loopback answer on a busy machine.
-const AMPLE: Duration = Duration::from_secs(20);
+pub(crate) const AMPLE: Duration = Duration::from_secs(20);
 /// For checks that are meant to run out of time.
-const BRIEF: Duration = Duration::from_millis(200);
+pub(crate) const BRIEF: Duration = Duration::from_millis(200);
 
-async fn serve<F, Answer>(answer: F) -> SocketAddr
+pub(crate) async fn serve<F, Answer>(answer: F) -> SocketAddr
 where
     F: Fn(TcpStream, String) -> Answer + Clone + Send + 'static,
     Answer: Future<Output = ()> + Send + 'static,
@@ -47,7 +47,7 @@ async fn request_head(stream: &mut TcpStream) -> String {
     String::from_utf8(head).unwrap()
 }
 
-async fn answering(response: &'static str) -> SocketAddr {
+pub(crate) async fn answering(response: &'static str) -> SocketAddr {
     serve(move |mut stream, _| async move {
         stream.write_all(response.as_bytes()).await.unwrap();
     })
@@ -67,10 +67,10 @@ async fn pour(mut stream: TcpStream, head: &str, piece: &str) -> usize {
 }
 
 async fn check(base_url: &str, timeout: Duration) -> ProbeOutcome {
-    HttpProbe::new(timeout).unwrap().check_alive(base_url).await
+    HttpProbe::new(timeout).unwrap().check_alive("vllm", base_url).await
 }
 
-fn failure(outcome: ProbeOutcome) -> (ProbeFailureKind, String) {
+pub(crate) fn failure(outcome: ProbeOutcome) -> (ProbeFailureKind, String) {
     match outcome {
         ProbeOutcome::Failed { kind, message } => {
             assert!(message.len() <= MAX_MESSAGE);
@@ -120,8 +120,8 @@ async fn every_check_opens_its_own_connection() {
     let probe = HttpProbe::new(AMPLE).unwrap();
     let base = format!("http://{server}");
 
-    assert_eq!(probe.check_alive(&base).await, ProbeOutcome::Alive);
-    assert_eq!(probe.check_alive(&base).await, ProbeOutcome::Alive);
+    assert_eq!(probe.check_alive("vllm", &base).await, ProbeOutcome::Alive);
+    assert_eq!(probe.check_alive("vllm", &base).await, ProbeOutcome::Alive);
 
     assert_eq!(connections.load(Ordering::SeqCst), 2);
 }

@@ -16,6 +16,7 @@ use runtime_signals::{
 use crate::support::{ManualClock, options};
 
 const NO_HEADERS: &[(&str, &str)] = &[];
+const BASE_URL: &str = "http://127.0.0.1:1";
 
 /// A probe that answers as it is told, and counts.
 struct FixedProbe {
@@ -24,7 +25,7 @@ struct FixedProbe {
 }
 
 impl Probe for FixedProbe {
-    fn check_alive<'a>(&'a self, _: &'a str) -> BoxFuture<'a, ProbeOutcome> {
+    fn check_alive<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, ProbeOutcome> {
         self.asked.fetch_add(1, Ordering::SeqCst);
         Box::pin(async { self.outcome.clone() })
     }
@@ -98,18 +99,54 @@ fn response(status: u16, headers: &'static [(&'static str, &'static str)]) -> Ob
 }
 
 fn input(provider_type: &str) -> CollectInput {
-    CollectInput { provider_type: provider_type.into(), base_url: "http://127.0.0.1:1".into() }
+    CollectInput { provider_type: provider_type.into(), base_url: BASE_URL.into() }
 }
 
 #[test]
 fn a_call_error_is_kept_and_turns_unknown_into_degraded() {
     let fixture = Fixture::new();
     let service = fixture.process();
-    let signal = service.observe("p", "openai", Duration::from_secs(1), Some("connection refused")).unwrap();
+    let signal = service
+        .observe("p", "openai", BASE_URL, &NO_HEADERS, Duration::from_secs(1), Some("connection refused"))
+        .unwrap();
     assert_eq!(signal.status, ModelStatus::Degraded);
     assert_eq!(signal.reason, Some(Reason::Unreachable));
     assert_eq!(signal.last_error_msg, "connection refused");
     assert!(signal.last_error_at.is_some());
+}
+
+#[test]
+fn what_observe_is_handed_of_the_response_is_not_recorded_again() {
+    let service = Fixture::new().process();
+    let headers = [("x-ratelimit-remaining-requests", "0"), ("retry-after", "60")];
+    let latency = Duration::from_secs(1);
+    let signal = service.observe("p", "openai", BASE_URL, &headers, latency, None).unwrap();
+    assert_eq!((signal.status, signal.latency), (ModelStatus::Unknown, None));
+
+    service.record_response("p", &headers, latency, "openai").unwrap();
+    let signal = service.observe("p", "openai", BASE_URL, &headers, latency, Some("reset by peer")).unwrap();
+    assert_eq!((signal.status, signal.last_error_msg.as_str()), (ModelStatus::Exhausted, "reset by peer"));
+    assert_eq!(signal.latency.unwrap().count, 1);
+}
+
+#[test]
+fn the_durable_form_of_observe_returns_when_the_signal_is_on_disk() {
+    let fixture = Fixture::new();
+    let service = fixture.process();
+    let headers = [("retry-after", "60")];
+    service.record_response("p", &headers, Duration::ZERO, "openai").unwrap();
+    service.observe_durably("p", "openai", BASE_URL, &headers, Duration::ZERO, None).unwrap();
+    assert_eq!(fixture.stored("p").status, ModelStatus::Exhausted);
+    service.observe_durably("", "openai", BASE_URL, &headers, Duration::ZERO, Some("lost")).unwrap();
+    assert_eq!(
+        std::fs::read_dir(fixture.folder.path().join("runtime"))
+            .unwrap()
+            .filter(|entry| {
+                entry.as_ref().unwrap().path().extension().is_some_and(|extension| extension == "json")
+            })
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -132,28 +169,28 @@ fn a_failed_call_makes_available_degraded_until_the_next_success() {
 fn a_refusal_that_one_process_met_holds_in_all_of_them() {
     let fixture = Fixture::new();
     let (one, other) = (fixture.process(), fixture.process());
-    other.observe_durably(&response(200, NO_HEADERS)).unwrap();
+    other.observe_response_durably(&response(200, NO_HEADERS)).unwrap();
     fixture.clock.advance(Duration::from_secs(1));
-    one.observe_durably(&response(429, &[("retry-after", "60")])).unwrap();
+    one.observe_response_durably(&response(429, &[("retry-after", "60")])).unwrap();
     assert_eq!(fixture.stored("p").status, ModelStatus::Exhausted);
 
     // A call that was in flight when the refusal came does not end it, in whichever process.
     let mut in_flight = response(200, NO_HEADERS);
     in_flight.latency = Duration::from_secs(5);
     fixture.clock.advance(Duration::from_secs(1));
-    other.observe_durably(&in_flight).unwrap();
+    other.observe_response_durably(&in_flight).unwrap();
     assert_eq!(fixture.stored("p").status, ModelStatus::Exhausted);
 
     // One that was sent later does.
     fixture.clock.advance(Duration::from_secs(5));
-    other.observe_durably(&response(200, NO_HEADERS)).unwrap();
+    other.observe_response_durably(&response(200, NO_HEADERS)).unwrap();
     assert_eq!(fixture.stored("p").status, ModelStatus::Available);
 }
 
 #[test]
 fn a_refusal_ends_by_its_own_time_in_a_process_that_only_read_of_it() {
     let fixture = Fixture::new();
-    fixture.process().observe_durably(&response(429, &[("retry-after", "60")])).unwrap();
+    fixture.process().observe_response_durably(&response(429, &[("retry-after", "60")])).unwrap();
     let later = fixture.process();
     assert_eq!(later.recorded("p").unwrap().status, ModelStatus::Exhausted);
     fixture.clock.advance(Duration::from_secs(61));
@@ -180,7 +217,7 @@ fn secrets_in_an_error_text_reach_neither_signal_nor_disk() {
     let fixture = Fixture::new();
     let error = "error sending request for url (https://u:SECRET@api.example/v1?key=SECRET): Bearer SECRET";
     let service = fixture.process();
-    service.observe("p", "openai", Duration::ZERO, Some(error)).unwrap();
+    service.observe("p", "openai", BASE_URL, &NO_HEADERS, Duration::ZERO, Some(error)).unwrap();
     service.flush().unwrap();
     let file = std::fs::read_to_string(fixture.folder.path().join("runtime/p.json")).unwrap();
     assert!(file.contains("https://api.example") && !file.contains("SECRET"), "{file}");
@@ -190,7 +227,7 @@ fn secrets_in_an_error_text_reach_neither_signal_nor_disk() {
 fn clear_forgets_a_refusal_here_and_on_disk() {
     let fixture = Fixture::new();
     let service = fixture.process();
-    service.observe_durably(&response(429, &[("retry-after", "600")])).unwrap();
+    service.observe_response_durably(&response(429, &[("retry-after", "600")])).unwrap();
     assert_eq!(service.clear("p", None).unwrap().status, ModelStatus::Available);
     assert_eq!(fixture.stored("p").status, ModelStatus::Available);
     assert_eq!(fixture.process().recorded("p").unwrap().status, ModelStatus::Available);
@@ -213,7 +250,10 @@ fn an_older_signal_does_not_replace_a_newer_one() {
 #[test]
 fn errors_and_successes_survive_later_writes_that_lack_them() {
     let fixture = Fixture::new();
-    fixture.process().observe("p", "openai", Duration::ZERO, Some("reset by peer")).unwrap();
+    fixture
+        .process()
+        .observe("p", "openai", BASE_URL, &NO_HEADERS, Duration::ZERO, Some("reset by peer"))
+        .unwrap();
     fixture.clock.advance(Duration::from_secs(1));
     let service = fixture.process();
     let mut signal = runtime_signals::Signal::unknown("p".into(), service.store().now());
@@ -226,7 +266,7 @@ fn errors_and_successes_survive_later_writes_that_lack_them() {
 fn an_unknown_signal_never_replaces_one_with_evidence() {
     let fixture = Fixture::new();
     let service = fixture.process();
-    service.observe_durably(&response(200, NO_HEADERS)).unwrap();
+    service.observe_response_durably(&response(200, NO_HEADERS)).unwrap();
     fixture.clock.advance(Duration::from_secs(1));
     let unknown = runtime_signals::Signal::unknown("p".into(), service.store().now());
     assert_eq!(service.write(&unknown).unwrap(), WriteOutcome::Superseded);
@@ -237,7 +277,7 @@ fn an_unknown_signal_never_replaces_one_with_evidence() {
 async fn local_servers_are_probed_by_collect_and_never_by_observe() {
     let fixture = Fixture::new();
     let (service, probe) = fixture.probing(ProbeOutcome::Alive);
-    service.observe("p", "ollama", Duration::from_millis(3), None).unwrap();
+    service.observe("p", "ollama", BASE_URL, &NO_HEADERS, Duration::from_millis(3), None).unwrap();
     assert_eq!(probe.asked.load(Ordering::SeqCst), 0);
     let signal = service.collect("p", &input("ollama")).await.unwrap();
     assert_eq!((signal.status, probe.asked.load(Ordering::SeqCst)), (ModelStatus::Available, 1));
@@ -339,7 +379,7 @@ fn foreign_and_broken_files_are_a_miss_and_are_replaced() {
         std::fs::write(folder.join("p.json"), text).unwrap();
         let service = fixture.process();
         assert_eq!(service.read_cached("p").unwrap(), None, "{text}");
-        service.observe_durably(&response(200, NO_HEADERS)).unwrap();
+        service.observe_response_durably(&response(200, NO_HEADERS)).unwrap();
         assert_eq!(fixture.stored("p").status, ModelStatus::Available);
     }
 }

@@ -63,10 +63,12 @@ pub async fn collect(provider: &str, input: &CollectInput) -> Result<Signal, Err
 pub fn observe(
     provider: &str,
     provider_type: &str,
+    base_url: &str,
+    headers: &dyn Headers,
     latency: Duration,
     call_error: Option<&str>,
 ) -> Result<Signal, Error> {
-    default_service()?.observe(provider, provider_type, latency, call_error)
+    default_service()?.observe(provider, provider_type, base_url, headers, latency, call_error)
 }
 
 /// Records, collects from memory and persists on the default service. See [`Service::observe_response`].

@@ -15,19 +15,30 @@ enum Next {
 
 /// The text with addresses cut to scheme, host and port, and with what looks like a credential removed.
 pub(crate) fn redact(text: &str) -> String {
-    let mut redacted = String::with_capacity(text.len());
+    rewrite(text, |word, to| match word {
+        Word::Credential(_) => to.push_str(REMOVED),
+        Word::Other(word) => push_without_path(word, to),
+    })
+}
+
+/// A word of a text, for what it seems to be.
+pub(crate) enum Word<'a> {
+    Credential(&'a str),
+    Other(&'a str),
+}
+
+/// The text with each word replaced by what `put` puts there.
+pub(crate) fn rewrite(text: &str, mut put: impl FnMut(Word<'_>, &mut String)) -> String {
+    let mut rewritten = String::with_capacity(text.len());
     let mut next = Next::Plain;
     for part in text.split_inclusive(is_separator) {
         let (word, end) = part.split_at(part.trim_end_matches(is_separator).len());
         let is_mark = word.bytes().all(|byte| matches!(byte, b':' | b'='));
         if is_mark {
-            redacted.push_str(word);
+            rewritten.push_str(word);
         } else {
-            if next != Next::Plain || is_credential(word) {
-                redacted.push_str(REMOVED);
-            } else {
-                push_without_path(word, &mut redacted);
-            }
+            let is_credential = next != Next::Plain || is_credential(word);
+            put(if is_credential { Word::Credential(word) } else { Word::Other(word) }, &mut rewritten);
             if next != Next::CredentialLine {
                 next = after(word);
             }
@@ -35,9 +46,9 @@ pub(crate) fn redact(text: &str) -> String {
         if end.contains('\n') {
             next = Next::Plain;
         }
-        redacted.push_str(end);
+        rewritten.push_str(end);
     }
-    redacted
+    rewritten
 }
 
 fn is_separator(c: char) -> bool {
@@ -58,7 +69,9 @@ fn push_without_path(word: &str, to: &mut String) {
 
 /// What follows a word? `Bearer …`, `api-key: …`, `cookie: …; …`
 fn after(word: &str) -> Next {
-    match word.trim_end_matches([':', '=']).to_ascii_lowercase().as_str() {
+    let name = word.trim_end_matches([':', '=']);
+    let is_marked = name.len() < word.len();
+    match name.to_ascii_lowercase().as_str() {
         "bearer"
         | "basic"
         | "authorization"
@@ -68,16 +81,34 @@ fn after(word: &str) -> Next {
         | "api_key"
         | "apikey"
         | "x-goog-api-key" => Next::Credential,
+        "key" | "token" | "secret" | "password" | "access_token" if is_marked => Next::Credential,
         "cookie" | "set-cookie" => Next::CredentialLine,
         _ => Next::Plain,
     }
 }
 
+/// How keys of well-known services begin.
+pub(crate) const PREFIXES: [&str; 14] = [
+    "sk-",
+    "sk_",
+    "pk-",
+    "rk-",
+    "gsk_",
+    "xai-",
+    "hf_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "AIza",
+    "AKIA",
+    "ya29.",
+];
+
 /// Is the word a key by its form: a known prefix, a `key=value` pair of a credential, a token of three parts?
-fn is_credential(word: &str) -> bool {
-    const PREFIXES: [&str; 12] =
-        ["sk-", "sk_", "pk-", "rk-", "gsk_", "xai-", "hf_", "ghp_", "gho_", "github_pat_", "AIza", "AKIA"];
-    const PAIRS: [&str; 7] = ["key", "api_key", "api-key", "apikey", "token", "access_token", "secret"];
+pub(crate) fn is_credential(word: &str) -> bool {
+    const PAIRS: [&str; 8] =
+        ["key", "api_key", "api-key", "apikey", "token", "access_token", "secret", "password"];
     let long = word.len() >= 12;
     let pair = word.split_once(['=', ':']).is_some_and(|(name, value)| {
         let name = name.trim_start_matches(['?', '&']).to_ascii_lowercase();
@@ -110,6 +141,7 @@ mod tests {
             "token eyJSECRETSECRET.SECRET.SECRET",
             "Cookie: SECRET; b=SECRET",
             "\"api_key\": \"SECRET\"",
+            "password: SECRET",
         ] {
             assert!(!redact(text).contains("SECRET"), "{}", redact(text));
         }

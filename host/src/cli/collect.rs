@@ -24,6 +24,9 @@ pub(super) struct Args {
     /// Where the provider is reached, for types that are probed
     #[arg(long, value_name = "URL", default_value = "", hide_default_value = true)]
     base_url: String,
+    /// Ask a local server that is up a second question: does it load a model, is it busy?
+    #[arg(long)]
+    readiness: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -37,11 +40,14 @@ pub(super) struct WarmupArgs {
     /// Where the provider is reached, for types that are probed
     #[arg(long, value_name = "URL", default_value = "", hide_default_value = true, requires = "name")]
     base_url: String,
+    /// Ask a local server that is up a second question: does it load a model, is it busy?
+    #[arg(long)]
+    readiness: bool,
 }
 
 /// Prints the signal as of now; nothing is stored.
 pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let service = context.service()?;
+    let service = context.service_with(args.readiness)?;
     let input = CollectInput { provider_type: args.provider_type, base_url: args.base_url };
     let signal = block_on(service.collect(&args.name, &input))??;
     context.output.signals(&[now(signal)], service.store())?;
@@ -50,7 +56,7 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 
 /// Refreshes one provider, or all that are cached, and prints what is stored then.
 pub(super) fn warmup(args: WarmupArgs, context: &Context) -> anyhow::Result<Exit> {
-    let service = context.service()?;
+    let service = context.service_with(args.readiness)?;
     let names = match args.name {
         Some(name) => vec![name],
         None => service.cache().list()?.iter().map(|source| source.name().to_owned()).collect(),

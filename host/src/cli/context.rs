@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::anyhow;
 use runtime_signals::cache::{CacheError, CacheOptions, NameError};
-use runtime_signals::{Error, Service, SignalCache, Store, cache_source};
+use runtime_signals::probe::{DEFAULT_TIMEOUT, HttpProbe};
+use runtime_signals::{Error, Service, SignalCache, Store, StoreOptions, cache_source};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::Output;
@@ -36,8 +38,15 @@ impl Context {
 
     /// A service over the cache.
     pub(super) fn service(&self) -> Result<Service, Error> {
+        self.service_with(false)
+    }
+
+    /// A service whose probe also asks local servers whether they are ready.
+    pub(super) fn service_with(&self, readiness: bool) -> Result<Service, Error> {
         let cache = self.cache()?;
-        Ok(Service::new(Store::new()?, cache))
+        let probe = HttpProbe::new(DEFAULT_TIMEOUT)?.with_readiness(readiness);
+        let options = StoreOptions { probe: Some(Arc::new(probe)), ..StoreOptions::default() };
+        Ok(Service::new(Store::with_options(options)?, cache))
     }
 }
 

@@ -38,6 +38,17 @@ impl Input {
         }
     }
 
+    /// Reads the input to its end, as one thing of at most [`MOST_BYTES`].
+    pub(super) fn read_whole(&self) -> anyhow::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let bounded = self.open()?.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes);
+        bounded.map_err(|error| self.failed(error))?;
+        if bytes.len() > MOST_BYTES {
+            anyhow::bail!("the input is {}", BadLine::TooLong);
+        }
+        Ok(bytes)
+    }
+
     fn failed(&self, error: io::Error) -> InputError {
         InputError { file: self.file.clone(), error }
     }

@@ -1,12 +1,17 @@
-//! Liveness of local model servers: one bounded `GET <base>/v1/models`.
+//! Liveness and readiness of local model servers: one bounded `GET <base>/v1/models`.
 //!
-//! A 2xx answer whose body ends, or fills 64 KiB, within the time-out is alive; everything else is not.
-//! Each check opens its own connection, because a pooled one would show that the server was alive earlier.
+//! A 2xx answer whose body ends, or fills 64 KiB, within the time-out is alive; everything else is not. Where
+//! the answer says that no model is loaded or that the server is busy, that is told apart. With
+//! [`with_readiness`](HttpProbe::with_readiness) a server that is alive is asked a second question, within the
+//! same bounds and the same time: whether a slot is free (llama-server), what waits (vLLM, SGLang, TGI), what is
+//! loaded (LM Studio). Each request opens its own connection, because a pooled one would show that the server was alive earlier.
 //! No proxy of the system is asked, nothing is decompressed, no redirect leaves the origin, and link-local
 //! addresses are refused after resolution. What is said of a failure names scheme, host and port only:
 //! user information, path and query may hold secrets.
 
 mod address;
+mod answer;
+mod readiness;
 mod target;
 
 use std::error::Error as _;
@@ -14,9 +19,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use reqwest::{Certificate, Client, ClientBuilder, StatusCode, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, StatusCode, Url, redirect};
+use tokio::time::{Instant, timeout_at};
 
 use address::{LinkLocalGuard, SystemResolver};
+use answer::Answer;
+use readiness::Question;
 use target::Target;
 
 /// How long a check may take in all, resolution and connection included: 3 seconds.
@@ -54,6 +62,10 @@ pub enum ProbeFailureKind {
     Unreachable,
     /// Time ran out before the response was complete.
     Timeout,
+    /// The server is up, its model is not loaded yet.
+    Loading,
+    /// The server is up, and has no slot free or requests waiting.
+    Busy,
     /// A response came, but not a 2xx one.
     Refused,
 }
@@ -68,13 +80,14 @@ pub enum ProbeError {
 
 /// A liveness check.
 pub trait Probe: Send + Sync {
-    /// Asks the server behind `base_url` whether it is alive.
-    fn check_alive<'a>(&'a self, base_url: &'a str) -> BoxFuture<'a, ProbeOutcome>;
+    /// Asks the server behind `base_url`, of this provider type, whether it is alive.
+    fn check_alive<'a>(&'a self, provider_type: &'a str, base_url: &'a str) -> BoxFuture<'a, ProbeOutcome>;
 }
 
 /// The liveness check over HTTP. It needs a Tokio runtime with I/O and time enabled.
 pub struct HttpProbe {
     timeout: Duration,
+    asks_readiness: bool,
     resolver: Arc<LinkLocalGuard>,
     http: Client,
     /// Made at the first https check: loading the certificates of the system takes milliseconds and fails
@@ -91,10 +104,17 @@ impl HttpProbe {
     pub fn new(timeout: Duration) -> Result<Self, ProbeError> {
         let resolver = Arc::new(LinkLocalGuard(Box::new(SystemResolver)));
         let http = client(&resolver).tls_certs_only(std::iter::empty::<Certificate>()).build()?;
-        Ok(Self { timeout, resolver, http, https: OnceLock::new() })
+        Ok(Self { timeout, asks_readiness: false, resolver, http, https: OnceLock::new() })
     }
 
-    async fn check(&self, base_url: &str) -> ProbeOutcome {
+    /// Whether a server that is alive is asked a second question: is it ready, or busy? Without an answer it
+    /// counts as ready.
+    #[must_use]
+    pub fn with_readiness(self, asks_readiness: bool) -> Self {
+        Self { asks_readiness, ..self }
+    }
+
+    async fn check(&self, provider_type: &str, base_url: &str) -> ProbeOutcome {
         let target = match Target::parse(base_url) {
             Ok(target) => target,
             Err(reason) => {
@@ -102,7 +122,13 @@ impl HttpProbe {
                 return ProbeOutcome::Unusable(reason);
             }
         };
-        let asked = tokio::time::timeout(self.timeout, self.ask(&target)).await;
+        let ends_at = Instant::now() + self.timeout;
+        let asked = timeout_at(ends_at, self.ask(&target, &target.models));
+        let asked = asked.await.map(|asked| asked.and_then(|answer| answer.verdict(provider_type)));
+        let asked = match asked {
+            Ok(Ok(())) => Ok(self.ask_readiness(provider_type, &target, ends_at).await),
+            other => other,
+        };
         let (kind, what) = match asked {
             Ok(Ok(())) => return ProbeOutcome::Alive,
             Ok(Err(failure)) => failure,
@@ -111,28 +137,46 @@ impl HttpProbe {
         ProbeOutcome::Failed { kind, message: message(&target.label, &what) }
     }
 
-    async fn ask(&self, target: &Target) -> Result<(), Failure> {
-        if address::names_link_local(&target.url) {
+    /// Fails where a server that is alive answers that it is loading, or busy.
+    async fn ask_readiness(
+        &self,
+        provider_type: &str,
+        target: &Target,
+        ends_at: Instant,
+    ) -> Result<(), Failure> {
+        let Some(question) = Question::of(provider_type).filter(|_| self.asks_readiness) else {
+            return Ok(());
+        };
+        let (path, query) = question.path();
+        match timeout_at(ends_at, self.ask(target, &target.below_base(path, query))).await {
+            Ok(Ok(answer)) => question.verdict(&answer, provider_type),
+            Ok(Err(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn ask(&self, target: &Target, url: &Url) -> Result<Answer, Failure> {
+        if address::names_link_local(url) {
             return Err((ProbeFailureKind::Unreachable, address::AddressError::LinkLocal.to_string()));
         }
         let client = self.client_for(target)?;
-        let mut response = client.get(target.url.clone()).send().await.map_err(|error| describe(&error))?;
-        if !response.status().is_success() {
-            return Err((ProbeFailureKind::Refused, refusal(response.status())));
-        }
-        let mut left = MAX_BODY;
-        while left > 0 {
+        let mut response = client.get(url.clone()).send().await.map_err(|error| describe(&error))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        // Of refusals only this one is told apart by what it says.
+        let is_read = status.is_success() || status == StatusCode::SERVICE_UNAVAILABLE;
+        while is_read && body.len() < MAX_BODY {
             match response.chunk().await {
-                Ok(Some(chunk)) => left = left.saturating_sub(chunk.len()),
+                Ok(Some(chunk)) => body.extend(chunk.iter().take(MAX_BODY - body.len())),
                 Ok(None) => break,
+                Err(_) if !status.is_success() => break,
                 Err(error) => return Err(describe(&error)),
             }
         }
-        Ok(())
+        Ok(Answer { status, body })
     }
 
     fn client_for(&self, target: &Target) -> Result<&Client, Failure> {
-        if target.url.scheme() == "http" {
+        if target.models.scheme() == "http" {
             return Ok(&self.http);
         }
         if let Some(ready) = self.https.get() {
@@ -144,8 +188,8 @@ impl HttpProbe {
 }
 
 impl Probe for HttpProbe {
-    fn check_alive<'a>(&'a self, base_url: &'a str) -> BoxFuture<'a, ProbeOutcome> {
-        Box::pin(self.check(base_url))
+    fn check_alive<'a>(&'a self, provider_type: &'a str, base_url: &'a str) -> BoxFuture<'a, ProbeOutcome> {
+        Box::pin(self.check(provider_type, base_url))
     }
 }
 
@@ -164,17 +208,6 @@ fn client(resolver: &Arc<LinkLocalGuard>) -> ClientBuilder {
 fn stay_within_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let same_origin = attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
     if same_origin && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
-}
-
-fn refusal(status: StatusCode) -> String {
-    let code = status.as_u16();
-    if status.is_redirection() {
-        return format!("answered {code}, a redirect that is not followed");
-    }
-    match status.canonical_reason() {
-        Some(reason) => format!("answered {code} {reason}"),
-        None => format!("answered {code}"),
-    }
 }
 
 /// What went wrong, from the innermost cause: the outer layers repeat the URL.

@@ -9,7 +9,9 @@ const MAX_BASE_URL: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Target {
     /// `<base>/v1/models`.
-    pub(super) url: Url,
+    pub(super) models: Url,
+    /// The path of the base, without a trailing `/`.
+    base: String,
     /// Scheme, host and port: all that a message may say about the URL.
     pub(super) label: String,
 }
@@ -39,9 +41,19 @@ impl Target {
 
         let base = url.path().trim_end_matches('/');
         let base = base.strip_suffix("/v1").unwrap_or(base).trim_end_matches('/');
-        let path = format!("{base}/v1/models");
-        url.set_path(&path);
-        Ok(Self { url, label })
+        let base = base.to_owned();
+        url.set_path(&format!("{base}/v1/models"));
+        Ok(Self { models: url, base, label })
+    }
+
+    /// Another address of the same server: `<base>/<path>?<query>`.
+    pub(super) fn below_base(&self, path: &str, query: Option<&str>) -> Url {
+        let mut url = self.models.clone();
+        url.set_path(&format!("{}/{path}", self.base));
+        if query.is_some() {
+            url.set_query(query);
+        }
+        url
     }
 }
 
@@ -50,7 +62,7 @@ mod tests {
     use super::Target;
 
     fn asked(base_url: &str) -> String {
-        Target::parse(base_url).unwrap().url.to_string()
+        Target::parse(base_url).unwrap().models.to_string()
     }
 
     #[test]
@@ -66,6 +78,13 @@ mod tests {
         }
         assert_eq!(asked("https://gw/api/v1/"), "https://gw/api/v1/models");
         assert_eq!(asked("https://gw/rev1"), "https://gw/rev1/v1/models");
+    }
+
+    #[test]
+    fn other_addresses_are_below_the_same_base() {
+        let target = Target::parse("http://me:pw@gw/api/v1/?a=b").unwrap();
+        assert_eq!(target.below_base("metrics", None).as_str(), "http://me:pw@gw/api/metrics?a=b");
+        assert_eq!(target.below_base("slots", Some("c=1")).as_str(), "http://me:pw@gw/api/slots?c=1");
     }
 
     #[test]

@@ -6,12 +6,14 @@
 use std::time::{Duration, SystemTime};
 
 use runtime_signals::cache::NameError;
+use runtime_signals::capture::Response as Seen;
 use runtime_signals::{Observation, cache_source};
 
 use self::fields::Fields;
 use super::lines::MOST_BYTES;
 
 mod fields;
+pub(super) mod raw;
 
 /// Why a line was not understood.
 #[derive(Debug, thiserror::Error)]
@@ -28,8 +30,11 @@ pub(super) enum BadLine {
     /// A field that has to be there is not.
     #[error("`{0}` is missing")]
     Missing(&'static str),
+    /// The head of a raw response has another form.
+    #[error("line {0} of its head is {1}")]
+    Head(usize, &'static str),
     /// Neither the line nor the command line names the provider type.
-    #[error("`type` is missing: give it in the line, or for all lines by --type")]
+    #[error("`type` is missing: give it in the line, or by --type")]
     NoType,
     /// A field has the wrong type, or a value beyond its range.
     #[error("`{field}` is not {expected}")]
@@ -48,11 +53,9 @@ type HeaderList = Vec<(String, String)>;
 /// A response, as `parse` reads it.
 #[derive(Debug, PartialEq)]
 pub(super) struct Response {
-    provider_type: String,
-    status: u16,
-    headers: HeaderList,
-    body: Option<String>,
-    now: Option<SystemTime>,
+    pub(super) seen: Seen,
+    /// When it was received.
+    pub(super) now: Option<SystemTime>,
 }
 
 impl Response {
@@ -60,19 +63,20 @@ impl Response {
     pub(super) fn read(line: &[u8], provider_type: Option<&str>) -> Result<Self, BadLine> {
         let mut fields = Fields::read(line)?;
         let own_type = fields.text("type")?.or_else(|| provider_type.map(str::to_owned));
-        Ok(Self {
+        let seen = Seen {
             provider_type: own_type.ok_or(BadLine::NoType)?,
             status: fields.status()?.ok_or(BadLine::Missing("status"))?,
             headers: fields.headers()?.ok_or(BadLine::Missing("headers"))?,
             body: fields.text("body")?,
-            now: fields.time("now")?,
-        })
+        };
+        Ok(Self { seen, now: fields.time("now")? })
     }
 
     pub(super) fn observation(&self) -> Observation<'_> {
-        let mut observation = Observation::new("", &self.provider_type, &self.headers, Duration::ZERO);
-        observation.status = Some(self.status);
-        observation.body = self.body.as_deref().map(str::as_bytes);
+        let Seen { provider_type, status, headers, body } = &self.seen;
+        let mut observation = Observation::new("", provider_type, headers, Duration::ZERO);
+        observation.status = Some(*status);
+        observation.body = body.as_deref().map(str::as_bytes);
         observation.received_at = self.now;
         observation
     }
@@ -174,7 +178,7 @@ mod tests {
         let read = response(&a_response()).unwrap();
         let observation = read.observation();
         assert_eq!((observation.provider_type, observation.status), ("openai", Some(429)));
-        assert_eq!(read.headers, [("Retry-After".to_owned(), "7".to_owned())]);
+        assert_eq!(read.seen.headers, [("Retry-After".to_owned(), "7".to_owned())]);
         assert_eq!(
             (observation.body, observation.received_at),
             (None, parse_rfc3339("2026-01-15T12:00:00Z"))
@@ -184,9 +188,12 @@ mod tests {
     #[test]
     fn the_lines_own_type_wins_over_the_one_that_stands_in() {
         let line = a_response().to_string();
-        assert_eq!(Response::read(line.as_bytes(), Some("anthropic")).unwrap().provider_type, "openai");
+        assert_eq!(Response::read(line.as_bytes(), Some("anthropic")).unwrap().seen.provider_type, "openai");
         let line = with(a_response(), "type", Value::Null).to_string();
-        assert_eq!(Response::read(line.as_bytes(), Some("anthropic")).unwrap().provider_type, "anthropic");
+        assert_eq!(
+            Response::read(line.as_bytes(), Some("anthropic")).unwrap().seen.provider_type,
+            "anthropic"
+        );
         let missing = Response::read(line.as_bytes(), None).unwrap_err();
         assert!(missing.to_string().starts_with("`type` is missing: "), "{missing}");
     }
@@ -196,8 +203,8 @@ mod tests {
         let pairs = with(a_response(), "headers", json!([["a", "1"], ["a", "2"]]));
         let object = with(a_response(), "headers", json!({"a": "1", "b": "2"}));
         let own = |pairs: [(&str, &str); 2]| pairs.map(|(a, b)| (a.to_owned(), b.to_owned()));
-        assert_eq!(response(&pairs).unwrap().headers, own([("a", "1"), ("a", "2")]));
-        assert_eq!(response(&object).unwrap().headers, own([("a", "1"), ("b", "2")]));
+        assert_eq!(response(&pairs).unwrap().seen.headers, own([("a", "1"), ("a", "2")]));
+        assert_eq!(response(&object).unwrap().seen.headers, own([("a", "1"), ("b", "2")]));
     }
 
     #[test]
