@@ -39,8 +39,9 @@ fn a_reading_of_openai_has_all_keys_in_order() {
             r#"{"remaining_requests":59,"remaining_tokens":149984,"reset_at":"2026-01-15T12:00:01Z","#,
             r#""retry_after_ms":null,"exhausted":false,"limits":["#,
             r#"{"quantity":"requests","window_s":60,"limit":60,"remaining":59,"#,
-            r#""resets_at":"2026-01-15T12:00:01Z","captured_at":"2026-01-15T12:00:00Z"},"#,
-            r#"{"quantity":"tokens","remaining":149984,"captured_at":"2026-01-15T12:00:00Z"}],"#,
+            r#""resets_at":"2026-01-15T12:00:01Z","captured_at":"2026-01-15T12:00:00Z","refill":"continuous"},"#,
+            r#"{"quantity":"tokens","window_s":60,"remaining":149984,"captured_at":"2026-01-15T12:00:00Z","#,
+            r#""refill":"continuous"}],"#,
             r#""reason":null,"refusal":null}"#,
             "\n"
         )

@@ -3,12 +3,16 @@
 
 mod cache;
 mod cli;
+mod cli_capture;
 mod cli_demo;
 mod cli_ingest;
 mod cli_parse;
+mod cli_profile;
 mod conformance;
 mod equality;
 mod probe;
+mod probe_readiness;
+mod profiles;
 mod quota;
 mod sandbox;
 mod service;

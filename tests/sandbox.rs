@@ -64,7 +64,7 @@ fn an_observation_travels_to_the_disk_and_back() {
     let stored = fs::read_to_string(folder.path().join("runtime/openai.json")).unwrap();
     assert_eq!(
         stored,
-        r#"{"provider":"openai","status":"available","quota_remaining":59,"recent_p50_latency_ns":840000000,"last_success_at":"2026-01-15T12:00:00Z","recorded_at":"2026-01-15T12:00:00Z","limits":[{"quantity":"requests","limit":60,"remaining":59,"captured_at":"2026-01-15T12:00:00Z"}],"latency":{"count":1,"p90_ns":840000000,"p99_ns":840000000}}"#,
+        r#"{"provider":"openai","status":"available","quota_remaining":59,"recent_p50_latency_ns":840000000,"last_success_at":"2026-01-15T12:00:00Z","recorded_at":"2026-01-15T12:00:00Z","limits":[{"quantity":"requests","limit":60,"remaining":59,"captured_at":"2026-01-15T12:00:00Z","refill":"continuous"}],"latency":{"count":1,"p90_ns":840000000,"p99_ns":840000000}}"#,
     );
     let cached = service.read_cached("openai").unwrap().unwrap();
     assert_eq!((cached.signal.status, cached.signal.quota_remaining), (ModelStatus::Available, Some(59)));

@@ -12,10 +12,12 @@
 #![deny(missing_docs)]
 
 pub mod cache;
+pub mod capture;
 pub mod clock;
 pub mod demo;
 pub mod engine;
 pub mod probe;
+pub mod profiles;
 pub mod quota;
 pub mod statusline;
 pub mod time;
@@ -27,6 +29,7 @@ mod redact;
 mod service;
 mod signal;
 mod store;
+mod wait;
 mod write_behind;
 
 pub use cache::{SignalCache, Source, cache_source};
@@ -37,9 +40,11 @@ pub use global::{
 pub use observation::{Headers, Observation};
 pub use service::{CachedSignal, Service, WRITE_BEHIND, WriteOutcome};
 pub use signal::{
-    Cooldown, Latency, Limit, ModelStatus, Quantity, Reading, Reason, RefusalClass, Scope, Signal,
+    Cooldown, Effect, Latency, Limit, ModelStatus, Quantity, Reading, Reason, Refill, RefusalClass, Scope,
+    Signal,
 };
 pub use store::{CollectInput, Store, StoreOptions};
+pub use wait::{Binding, Need, Wait};
 
 /// How long a refresh may take.
 pub use cache::RUNTIME_REFRESH_DEADLINE;

@@ -14,8 +14,9 @@ use crate::cache::{
 use crate::engine::CommitDecision;
 use crate::error::Error;
 use crate::observation::{Headers, Observation};
-use crate::signal::Signal;
+use crate::signal::{Scope, Signal};
 use crate::store::{CollectInput, Store};
+use crate::wait::{Need, Wait};
 use crate::write_behind::WriteBehind;
 
 pub use crate::write_behind::WRITE_BEHIND;
@@ -180,8 +181,24 @@ impl Service {
         self.disk.store.recorded(provider)
     }
 
-    /// After a call whose response was recorded: collects from memory and persists. It records nothing but
-    /// the call's error, if there was one, and never makes a live check. An empty provider name is a no-op.
+    /// When a request of this size can pass in this scope, by what is known in memory and what other processes
+    /// have stored by now.
+    ///
+    /// # Errors
+    /// The name cannot be a file name, the cache cannot be read, or the engine failed.
+    pub fn wait_for(&self, provider: &str, scope: &Scope, need: Need) -> Result<Wait, Error> {
+        let source = cache_source(provider)?;
+        self.know(provider)?;
+        self.disk.adopt(&source)?;
+        self.disk.store.wait_for(provider, scope, need)
+    }
+
+    /// After a call that was recorded: collects from memory and persists. An empty provider name is a no-op.
+    ///
+    /// It does not record: the headers and the latency were recorded before, by
+    /// [`record_response`](Self::record_response). They and the base URL are taken so that callers hand the
+    /// same arguments to each function, and a live check is never made. A call error sets `last_error_*`,
+    /// and turns `unknown` into `degraded`.
     ///
     /// # Errors
     /// The name cannot be a file name, the cache cannot be read, or the engine failed.
@@ -189,6 +206,8 @@ impl Service {
         &self,
         provider: &str,
         provider_type: &str,
+        _base_url: &str,
+        _headers: &dyn Headers,
         latency: Duration,
         call_error: Option<&str>,
     ) -> Result<Signal, Error> {
@@ -198,6 +217,24 @@ impl Service {
             }
             None => self.persist_later(provider),
         }
+    }
+
+    /// As [`observe`](Self::observe), but returns when the signal is on disk.
+    ///
+    /// # Errors
+    /// As there; and the cache cannot be written.
+    pub fn observe_durably(
+        &self,
+        provider: &str,
+        provider_type: &str,
+        base_url: &str,
+        headers: &dyn Headers,
+        latency: Duration,
+        call_error: Option<&str>,
+    ) -> Result<Signal, Error> {
+        let signal = self.observe(provider, provider_type, base_url, headers, latency, call_error)?;
+        self.persist_now(provider)?;
+        Ok(signal)
     }
 
     /// Records a finished call, collects from memory and persists. An empty provider name is a no-op.
@@ -216,11 +253,9 @@ impl Service {
     ///
     /// # Errors
     /// As there; and the cache cannot be written.
-    pub fn observe_durably(&self, observation: &Observation<'_>) -> Result<Signal, Error> {
+    pub fn observe_response_durably(&self, observation: &Observation<'_>) -> Result<Signal, Error> {
         let signal = self.observe_response(observation)?;
-        if !observation.provider.is_empty() {
-            self.behind.write_now(&cache_source(observation.provider)?)?;
-        }
+        self.persist_now(observation.provider)?;
         Ok(signal)
     }
 
@@ -251,6 +286,13 @@ impl Service {
         let signal = self.disk.store.recorded(provider)?;
         self.behind.mark(&cache_source(provider)?)?;
         Ok(signal)
+    }
+
+    fn persist_now(&self, provider: &str) -> Result<(), Error> {
+        if provider.is_empty() {
+            return Ok(());
+        }
+        self.behind.write_now(&cache_source(provider)?)
     }
 
     /// Takes in what others have stored of a provider, the first time that it is asked about.

@@ -1,5 +1,6 @@
 //! The store: what is known in memory about all providers, and where more evidence comes from.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -8,8 +9,10 @@ use crate::engine::{COMPONENT, CommitDecision, Engine, EngineOptions, Evidence, 
 use crate::error::Error;
 use crate::observation::{Headers, Observation};
 use crate::probe::{HttpProbe, Probe};
+use crate::profiles::{LoadedProfiles, ProfileDir, ProfileFile, ProfileFileError, Profiles};
 use crate::quota::{QuotaHarness, QuotaPaths, QuotaSources};
-use crate::signal::{Reading, Signal};
+use crate::signal::{Reading, Scope, Signal};
+use crate::wait::{Need, Wait};
 
 /// What a collect is to look at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +48,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     probe: Arc<dyn Probe>,
     quota: Arc<dyn QuotaHarness>,
+    profiles: Profiles,
 }
 
 /// How a store is set up. Each part can be replaced.
@@ -60,35 +64,63 @@ pub struct StoreOptions {
     pub probe: Option<Arc<dyn Probe>>,
     /// The source of quota facts; `None` for the user's own files.
     pub quota: Option<Arc<dyn QuotaHarness>>,
+    /// The directory of the user's own profiles; `None` for none.
+    pub profiles: Option<PathBuf>,
 }
 
 impl Store {
-    /// A store with the built-in engine, the system's clock, HTTP probes and the user's quota files.
+    /// A store with the built-in engine, the system's clock, HTTP probes, and the user's quota files and profiles.
     ///
     /// # Errors
     /// The engine cannot be loaded, or there is no TLS for probes.
     pub fn new() -> Result<Self, Error> {
-        Self::with_options(StoreOptions::default())
+        let profiles = ProfileDir::user().map(PathBuf::from);
+        Self::with_options(StoreOptions { profiles, ..StoreOptions::default() })
     }
 
-    /// A store of the given parts.
+    /// A store of the given parts. Profiles that are refused are logged and told by [`profiles`](Self::profiles).
     ///
     /// # Errors
     /// The engine cannot be loaded, or there is no TLS for probes.
     pub fn with_options(options: StoreOptions) -> Result<Self, Error> {
-        let StoreOptions { engine, component, clock, probe, quota } = options;
+        let StoreOptions { engine, component, clock, probe, quota, profiles } = options;
         let probe = match probe {
             Some(probe) => probe,
             None => Arc::new(HttpProbe::new(crate::probe::DEFAULT_TIMEOUT)?),
         };
-        Ok(Self {
+        let store = Self {
             inner: Arc::new(Inner {
                 engine: Engine::new(component.as_deref().unwrap_or(COMPONENT), &engine)?,
                 clock: clock.unwrap_or_else(|| Arc::new(SystemClock)),
                 probe,
                 quota: quota.unwrap_or_else(|| Arc::new(QuotaSources::new(QuotaPaths::from_env()))),
+                profiles: Profiles::default(),
             }),
-        })
+        };
+        if let Some(directory) = profiles {
+            store.load_profiles(&directory);
+        }
+        Ok(store)
+    }
+
+    /// What came of the profiles that were loaded last.
+    #[must_use]
+    pub fn profiles(&self) -> Arc<LoadedProfiles> {
+        self.inner.profiles.latest()
+    }
+
+    /// Takes in the profiles of a directory, in place of those that read the same types. A file that is refused is
+    /// logged, and what read its type before goes on; so does what was taken in before from files that are gone.
+    pub fn load_profiles(&self, directory: &Path) -> Arc<LoadedProfiles> {
+        self.inner.profiles.load(&self.inner.engine, directory)
+    }
+
+    /// Checks a profile's file: its text strictly, then its cases through the engine. Nothing is put into service.
+    ///
+    /// # Errors
+    /// Why the file would be refused.
+    pub fn check_profile(&self, file: &Path) -> Result<ProfileFile, ProfileFileError> {
+        self.inner.profiles.check(&self.inner.engine, file)
     }
 
     /// The time by the store's clock.
@@ -142,6 +174,15 @@ impl Store {
         Ok(self.inner.engine.parse(response, self.now())?)
     }
 
+    /// When a request of this size can pass in this scope, from all limits and refusals that are known in
+    /// memory: with what an allowance that refills continuously has got back by now. The answer names what binds.
+    ///
+    /// # Errors
+    /// The engine failed.
+    pub fn wait_for(&self, provider: &str, scope: &Scope, need: Need) -> Result<Wait, Error> {
+        Ok(self.inner.engine.wait_for(provider, scope, need, self.now())?)
+    }
+
     /// The signal of what was recorded, as of now. No live check is made.
     ///
     /// # Errors
@@ -168,7 +209,9 @@ impl Store {
         let Inner { engine, probe, quota, .. } = &*self.inner;
         let evidence = match engine.profile(&input.provider_type)?.source {
             EvidenceSource::Recorded => Evidence::None,
-            EvidenceSource::Probe => Evidence::Probe(probe.check_alive(&input.base_url).await),
+            EvidenceSource::Probe => {
+                Evidence::Probe(probe.check_alive(&input.provider_type, &input.base_url).await)
+            }
             EvidenceSource::Quota if live => {
                 Evidence::Quota(quota.refresh_quota(&input.provider_type, self.now()).await)
             }

@@ -4,20 +4,25 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::components;
 use crate::workspace::{Workspace, cargo, output, run};
+use crate::{components, profiles};
+
+/// The guest's crate that the host links as well: profiles as data, which the host reads and the guest goes by.
+const SHARED: &str = "runtime-signals-profile";
 
 /// Runs all checks, the quick ones first; the first failure ends it.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
     host_is_free_of_guest_crates(workspace)?;
+    profiles::check(&workspace.root)?;
     // The host's build script wants them, and their size is checked.
     components::build_all(workspace)?;
     run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
 /// The host may use guest code through the component only: a crate of `guest/` that is linked natively
-/// would run outside the sandbox. Tests and benches may compare with it.
+/// would run outside the sandbox. Tests and benches may compare with it. The form of profiles is no such code: it
+/// reads nothing that a provider sends.
 fn host_is_free_of_guest_crates(workspace: &Workspace) -> Result<()> {
     let tree = output(cargo().args([
         "tree",
@@ -27,7 +32,8 @@ fn host_is_free_of_guest_crates(workspace: &Workspace) -> Result<()> {
         "--all-features",
         "--prefix=none",
     ]))?;
-    let guests = crates_under(&tree, &workspace.root.join("guest"));
+    let mut guests = crates_under(&tree, &workspace.root.join("guest"));
+    guests.retain(|name| *name != SHARED);
     if !guests.is_empty() {
         bail!(
             "the host depends on {}: outside dev-dependencies guest code is reached through the component",

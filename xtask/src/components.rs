@@ -34,9 +34,9 @@ impl Component {
     }
 }
 
-const MAX_BYTES: usize = 320 * 1024;
+const MAX_BYTES: usize = 384 * 1024;
 /// For components that no user ever loads.
-const MAX_TEST_BYTES: usize = 256 * 1024;
+const MAX_TEST_BYTES: usize = 512 * 1024;
 
 /// All components.
 pub(crate) const COMPONENTS: &[Component] = &[

@@ -7,6 +7,7 @@
 mod check;
 mod components;
 mod debian;
+mod profiles;
 mod reproduce;
 mod toolchain;
 mod workspace;
@@ -48,8 +49,10 @@ enum Task {
     Test(Passed),
     /// Builds the components, then runs `cargo bench ARGS...`
     Bench(Passed),
-    /// Formatting, component sizes, the host's dependencies, lints
+    /// Formatting, component sizes, the host's dependencies, generated pages, lints
     Check,
+    /// Writes docs/providers.md from the built-in profiles
+    Profiles,
     /// Builds the components in two directories and compares their SHA-256
     Reproduce,
 }
@@ -133,6 +136,7 @@ fn execute(task: Task) -> Result<ExitCode> {
             run_through(&mut bench)
         }
         Task::Check => check::check(&workspace).map(|()| ExitCode::SUCCESS),
+        Task::Profiles => profiles::write(&workspace.root).map(|()| ExitCode::SUCCESS),
         Task::Reproduce => reproduce::reproduce(&workspace).map(|()| ExitCode::SUCCESS),
     }
 }

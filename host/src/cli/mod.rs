@@ -5,6 +5,7 @@
 //! quietly. Times come from the system's clock.
 
 mod cache;
+mod capture;
 mod clear;
 mod collect;
 mod completions;
@@ -17,11 +18,13 @@ mod lines;
 mod logging;
 mod output;
 mod parse;
+mod profile;
 mod read;
 mod reading;
 mod status;
 mod statusline;
 mod table;
+mod wait;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -39,6 +42,8 @@ Exit status:
     1  failed, or some input lines were bad
     2  bad usage
     3  nothing that is a signal is stored of the provider
+   69  `wait`, `guard`: nothing is known of the provider
+   75  `wait`: not within the bound; `guard`: not now
   130  `ingest` was interrupted; what it had read is stored
 `statusline` exits as the user's own command does.
 
@@ -47,6 +52,7 @@ Environment:
   FIZ_TTL_RUNTIME               how long a stored signal is fresh (5m)
   FIZ_REFRESH_DEADLINE_RUNTIME  how long a refresh may take (5s)
   FIZ_LOCK_TIMEOUT              how long to wait for a lock of the cache (100ms)
+  RUNTIME_SIGNALS_PROFILES      directory of your own profiles (~/.config/runtime-signals/profiles)
   RUNTIME_SIGNALS_LOG           what is logged: error, warn, info, debug, trace (warn)
   NO_COLOR                      no colours";
 
@@ -77,12 +83,18 @@ enum Command {
     Ingest(ingest::Args),
     /// Read responses, one JSON object a line, and print what each says about limits
     Parse(parse::Args),
+    /// Print a response that you saw without anything secret or personal, to be sent with a report
+    Capture(capture::Args),
     /// Look at a provider now and print its signal; nothing is stored
     Collect(collect::Args),
     /// Look at a provider, or at all that are cached, and store the signals
     Warmup(collect::WarmupArgs),
     /// Print what is stored of a provider, or of all
     Read(read::Args),
+    /// Sleep until a request can pass; at once if it can
+    Wait(wait::Args),
+    /// Tell whether a request can pass now, by the exit status
+    Guard(wait::GuardArgs),
     /// Forget refusals and limits of a provider, or of one of its models
     Clear(clear::Args),
     /// Be Claude Code's status line, and note how much of the plan is used
@@ -90,6 +102,9 @@ enum Command {
     /// Show or tidy the signal cache
     #[command(subcommand)]
     Cache(cache::Command),
+    /// Check, list or show how provider types are read
+    #[command(subcommand)]
+    Profile(profile::Command),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -102,6 +117,10 @@ impl Exit {
     const DONE: Self = Self(0);
     const FAILED: Self = Self(1);
     const NOTHING_STORED: Self = Self(3);
+    /// `EX_UNAVAILABLE` of sysexits.h.
+    const UNKNOWN: Self = Self(69);
+    /// `EX_TEMPFAIL` of sysexits.h.
+    const NOT_YET: Self = Self(75);
     const INTERRUPTED: Self = Self(130);
 }
 
@@ -127,12 +146,16 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         Some(Command::Demo(args)) => demo::run(&args, context),
         Some(Command::Ingest(args)) => ingest::run(&args, context),
         Some(Command::Parse(args)) => parse::run(&args),
+        Some(Command::Capture(args)) => capture::run(&args),
         Some(Command::Collect(args)) => collect::run(args, context),
         Some(Command::Warmup(args)) => collect::warmup(args, context),
         Some(Command::Read(args)) => read::run(&args, context),
+        Some(Command::Wait(args)) => wait::run(&args, context),
+        Some(Command::Guard(args)) => wait::guard(&args, context),
         Some(Command::Clear(args)) => clear::run(&args, context),
         Some(Command::Statusline(args)) => statusline::run(&args),
         Some(Command::Cache(command)) => cache::run(&command, context),
+        Some(Command::Profile(command)) => profile::run(&command, context),
         Some(Command::Completions(args)) => completions::run(&args),
     }
 }

@@ -90,6 +90,18 @@ pub(super) fn details(signal: &Signal, now: SystemTime, colours: bool) -> String
     text
 }
 
+/// Texts in columns below a heading.
+pub(super) fn texts<const COLUMNS: usize>(
+    heading: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+    colours: bool,
+) -> String {
+    let heading = heading.map(|text| Cell::new(text, HEADING, Side::Left));
+    let mut table = vec![Vec::from(heading)];
+    table.extend(rows.into_iter().map(|row| row.iter().map(|text| Cell::text(text)).collect()));
+    draw(&table, colours)
+}
+
 fn limit_row(limit: &Limit, now: SystemTime) -> Vec<Cell> {
     vec![
         Cell::text(limit.quantity.as_str()),
