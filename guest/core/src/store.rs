@@ -50,6 +50,23 @@ pub enum InputError {
     NotAProfile,
 }
 
+/// Why observations were refused. Nothing of a refused call took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedRecord {
+    /// A handle that this store never gave out.
+    UnknownProvider(u32),
+    /// A handle of no profile.
+    UnknownProfile(u16),
+    /// Bytes that are no observations.
+    Malformed(Malformed),
+}
+
+impl From<Malformed> for RefusedRecord {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
 impl fmt::Display for InputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -128,7 +145,7 @@ impl Store {
     ///
     /// # Errors
     /// Malformed bytes, an unknown provider or profile.
-    pub fn record(&mut self, bytes: &[u8]) -> Result<(), InputError> {
+    pub fn record(&mut self, bytes: &[u8]) -> Result<(), RefusedRecord> {
         let mut observations = packed::observations(bytes);
         let Some(first) = observations.next() else { return Ok(()) };
         let first = first?;
@@ -148,13 +165,10 @@ impl Store {
     }
 
     /// Are the provider and the profile of an observation known?
-    fn check(&mut self, observation: &Observation<'_>) -> Result<(), InputError> {
-        self.get(observation.provider)?;
-        if self.profiles.unpack(observation.profile) {
-            Ok(())
-        } else {
-            Err(InputError::UnknownProfile(observation.profile))
-        }
+    fn check(&mut self, observation: &Observation<'_>) -> Result<(), RefusedRecord> {
+        let Observation { provider, profile, .. } = *observation;
+        self.get(provider).map_err(|_| RefusedRecord::UnknownProvider(provider))?;
+        if self.profiles.unpack(profile) { Ok(()) } else { Err(RefusedRecord::UnknownProfile(profile)) }
     }
 
     /// Records an observation that has been checked.

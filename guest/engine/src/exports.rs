@@ -13,10 +13,11 @@ use core_logic::json;
 use core_logic::merge::{self, Outcome};
 use core_logic::packed::FIRST_HEADER;
 use core_logic::profile::{self, BodyUse as CoreBodyUse};
+use core_logic::store::RefusedRecord;
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
     BodyUse, CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Need, Profile,
-    Reading, Scope, Wait, WantedHeader,
+    Reading, RecordError, Scope, Wait, WantedHeader,
 };
 use crate::bindings::exports::runtime_signals::signals::types::NameMatch;
 use crate::convert::{FromWit, ToWit};
@@ -107,10 +108,16 @@ impl GuestStore for Store {
         self.0.borrow_mut().add_provider(&name)
     }
 
-    fn record(&self, observations: Vec<u8>) -> Result<(), InputError> {
+    fn record(&self, observations: Vec<u8>) -> Result<(), RecordError> {
         #[cfg(feature = "faults")]
         crate::faults::inject(&observations);
-        self.0.borrow_mut().record(&observations).map_err(ToWit::to_wit)
+        self.0.borrow_mut().record(&observations).map_err(|refused| match refused {
+            RefusedRecord::UnknownProvider(handle) => RecordError::UnknownProvider(handle),
+            RefusedRecord::UnknownProfile(handle) => RecordError::UnknownProfile(handle.into()),
+            RefusedRecord::Malformed(malformed) => {
+                RecordError::Malformed(u32::try_from(malformed.offset).unwrap_or(u32::MAX))
+            }
+        })
     }
 
     fn record_reading(&self, observation: Vec<u8>, reading: Reading) -> Result<(), InputError> {

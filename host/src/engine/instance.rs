@@ -7,7 +7,7 @@ use super::bindings::{Engine as World, EnginePre};
 use super::limits::{Limits, Usage};
 use super::{EngineError, bindings};
 
-pub(super) use bindings::exports::runtime_signals::signals::runtime_signals::{Guest, InputError};
+pub(super) use bindings::exports::runtime_signals::signals::runtime_signals::{Guest, InputError, RecordError};
 
 /// A live instance with its store of providers.
 pub(super) struct Instance {
@@ -70,6 +70,16 @@ impl Instance {
             Some(trap) => EngineError::Trapped(trap.to_string()),
             None => EngineError::Trapped(format!("{error:#}")),
         }
+    }
+}
+
+impl From<RecordError> for EngineError {
+    fn from(error: RecordError) -> Self {
+        Self::Refused(match error {
+            RecordError::UnknownProvider(handle) => format!("no provider has the handle {handle}"),
+            RecordError::UnknownProfile(handle) => format!("no profile has the handle {handle}"),
+            RecordError::Malformed(offset) => format!("the observation at byte {offset} is malformed"),
+        })
     }
 }
 

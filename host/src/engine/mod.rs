@@ -156,12 +156,14 @@ impl Engine {
         {
             return Ok(profile.clone());
         }
+        let added = self.template.profiles.count();
         let described = self.lock(0).call(|Call { store, api, providers }| {
             api.store().call_describe(store, providers, provider_type)
         })?;
         let profile = Arc::new(Profile::new(described));
         let mut profiles = self.profiles.write().unwrap_or_else(PoisonError::into_inner);
-        if profiles.len() < MOST_PROFILES {
+        // What was described before a profile was added may be outdated.
+        if profiles.len() < MOST_PROFILES && self.template.profiles.count() == added {
             profiles.insert(provider_type.into(), profile.clone());
         }
         Ok(profile)

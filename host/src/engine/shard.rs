@@ -50,9 +50,14 @@ impl AddedProfiles {
         self.count.store(all.len(), Ordering::Release);
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
     /// Gives an instance those that it lacks.
     fn catch_up(&self, instance: &mut Instance) -> Result<(), EngineError> {
-        if instance.profiles == self.count.load(Ordering::Acquire) {
+        if instance.profiles == self.count() {
             return Ok(());
         }
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);

@@ -31,9 +31,9 @@ fn of_a_batch_with_an_error_nothing_is_recorded() {
     unread[8] = 200;
     let cut = &good[..good.len() - 1];
     for (bad, expected) in [
-        (of_nobody.as_slice(), InputError::UnknownProvider(9)),
-        (unread.as_slice(), InputError::UnknownProfile(200)),
-        (cut, InputError::Malformed(Malformed { offset: 64, what: "ends within its fixed part" })),
+        (of_nobody.as_slice(), RefusedRecord::UnknownProvider(9)),
+        (unread.as_slice(), RefusedRecord::UnknownProfile(200)),
+        (cut, RefusedRecord::Malformed(Malformed { offset: 64, what: "ends within its fixed part" })),
     ] {
         let (mut store, handle) = store();
         assert_eq!(store.record(&[&good, bad].concat()), Err(expected));
@@ -132,7 +132,7 @@ fn what_is_no_state_of_the_provider_and_this_version_is_refused_and_changes_noth
 fn errors_say_what_is_wrong_and_where() {
     use alloc::string::ToString;
     let (mut store, handle) = store();
-    let malformed = store.record(b"short").unwrap_err();
+    let malformed = store.parse(b"short").unwrap_err();
     assert_eq!(malformed.to_string(), "observation at byte 0: ends within its fixed part");
     let not_a_signal = store.adopt(handle, b"nonsense").unwrap_err();
     assert_eq!(not_a_signal.to_string(), "not a signal: an object was expected at byte 0");
