@@ -7,10 +7,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::edge;
 use crate::latency::LatencyWindow;
-use crate::limit::{self, Effect, Held, Limit, Scope};
+use crate::limit::{self, Effect, Held, Limit, Name, Quantity, Scope};
 use crate::packed::{ACCOUNT, ERROR, MODEL, Observation};
-use crate::reading::{Reading, failure};
+use crate::reading::{Declared, Reading, failure};
 use crate::refusal::{Cooldown, HeldCooldown, RefusalClass, add_cooldown, default_duration};
 use crate::signal::{Latency, Reason};
 use crate::state::carry_fields;
@@ -132,7 +133,7 @@ impl Provider {
         } else if is_success(status, class.is_some(), reading.inner_status.is_some()) {
             self.succeed(&scope, sent_at, received_at);
         }
-        if class.is_none() && reading.limits.is_empty() {
+        if class.is_none() && reading.limits.is_empty() && reading.declared.is_empty() {
             return;
         }
         let stated_end = reading.stated_end(received_at);
@@ -146,6 +147,11 @@ impl Provider {
             };
             Cooldown { scope, class, refused_at: received_at, until }
         });
+        if error.is_none() {
+            for declared in &reading.declared {
+                self.count(&scope, declared, sent_at, received_at, refusal.as_ref());
+            }
+        }
         self.learn_limits(&scope, sent_at, &mut reading.limits, refusal.as_ref());
         if let Some(refusal) = refusal {
             self.learn_refusal(refusal);
@@ -245,6 +251,49 @@ impl Provider {
         }
     }
 
+    /// Counts a call against an allowance that the provider does not tell. A refusal shows that nothing is left.
+    fn count(
+        &mut self,
+        scope: &Scope,
+        declared: &Declared,
+        sent_at: Time,
+        received_at: Time,
+        refusal: Option<&Cooldown>,
+    ) {
+        let refusal = refusal.filter(|refusal| refusal.class.exhausts_scope());
+        let window_s = Some(u64::from(declared.window_s));
+        let pool = Name::from(DECLARED);
+        let same_window = |held: &&mut Held| {
+            let limit = &held.limit;
+            limit.pool == pool
+                && limit.scope == *scope
+                && limit.window_s == window_s
+                && limit.resets_at > Some(received_at)
+        };
+        if let Some(held) = self.limits.iter_mut().find(same_window) {
+            held.limit.remaining = held.limit.remaining.map(|left| left.saturating_sub(1));
+            held.limit.captured_at = held.limit.captured_at.max(received_at);
+            (held.sent_at, held.seen_at) = (held.sent_at.max(sent_at), held.seen_at.max(received_at));
+            if let Some(refusal) = refusal {
+                held.limit.remaining = Some(0);
+                held.refusal_ends_at = Some(refusal.until);
+            }
+            return;
+        }
+        let window_end = || received_at.checked_add(Duration::from_secs(declared.window_s.into()));
+        let left = if refusal.is_some() { 0 } else { declared.allowance - 1 };
+        let mut held = Held::new(Limit::new(Quantity::Requests, received_at), sent_at);
+        held.limit.scope = scope.clone();
+        held.limit.pool = pool;
+        held.limit.window_s = window_s;
+        held.limit.limit = Some(declared.allowance);
+        held.limit.remaining = Some(left);
+        held.limit.resets_at = edge::next(declared.edge, received_at).or_else(window_end);
+        held.refusal_ends_at = refusal.map(|refusal| refusal.until);
+        self.known = true;
+        self.hold(held);
+    }
+
     /// Keeps a limit; what a success that was sent later has disproved refuses no more.
     fn hold(&mut self, mut held: Held) {
         if let Some(sent_at) = self.succeeded_after(&held.limit.scope, held.seen_at) {
@@ -328,6 +377,9 @@ fn is_failure(status: u16, reading: &Reading) -> bool {
 fn is_success(status: u16, refused: bool, error_within: bool) -> bool {
     matches!(status, 200..=299) || status == 0 && !refused && !error_within
 }
+
+/// The pool of allowances that a profile declares.
+const DECLARED: &str = "declared";
 
 const STATUS_MESSAGE: &str = "HTTP ";
 

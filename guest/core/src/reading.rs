@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::body::{self, Body};
+use crate::edge::{self, Edge};
 use crate::limit::{Limit, Name, Quantity};
 use crate::number;
 use crate::packed::{FIRST_HEADER, Observation};
@@ -58,6 +59,19 @@ pub struct Reading {
     pub model: Name,
     /// The status that an error envelope within a successful response states.
     pub inner_status: Option<u16>,
+    /// Allowances that the provider does not tell, to count the call against.
+    pub declared: Vec<Declared>,
+}
+
+/// An allowance of requests that a profile declares for a provider that says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The allowance of one window.
+    pub allowance: u64,
+    /// Length of the window in seconds.
+    pub window_s: u32,
+    /// The edge of the wall clock at which the window ends; else it begins with the first call.
+    pub edge: Edge,
 }
 
 impl Reading {
@@ -108,9 +122,11 @@ impl Reading {
     }
 
     fn clear(&mut self) {
-        let mut limits = core::mem::take(&mut self.limits);
+        let (mut limits, mut declared) =
+            (core::mem::take(&mut self.limits), core::mem::take(&mut self.declared));
         limits.clear();
-        *self = Self { limits, ..Self::default() };
+        declared.clear();
+        *self = Self { limits, declared, ..Self::default() };
     }
 }
 
@@ -264,12 +280,18 @@ impl Reader {
         if facts.claim.is_some() {
             self.fold_overall(profile, &facts);
         }
+        if self.told == 0 && self.named.is_empty() {
+            let declared = profile.limits.iter().filter_map(|rule| {
+                Some(Declared { allowance: rule.declared?, window_s: rule.window_s?, edge: rule.edge })
+            });
+            reading.declared.extend(declared);
+        }
         let body = (!response.body.is_empty()).then(|| body::read(response.body, now));
         if let Some(body) = &body {
             self.take_body_headers(profile, body, response, &mut facts);
         }
         let is_plain = matches!(response.status, 200..=299 | 0) && body.is_none() && facts.mark_count == 0;
-        let exact = self.put_limits(profile, response.status >= 400, &facts, now, reading);
+        let exact = self.put_limits(profile, response.status >= 400, !sum_up, &facts, now, reading);
         facts.set_clock(response, &mut reading.limits, exact);
         if is_plain && facts.wait.is_none() && !reading.limits.iter().any(Limit::is_used_up) && !sum_up {
             return;
@@ -437,11 +459,13 @@ impl Reader {
         }
     }
 
-    /// Makes limits of all parts. Tells of which of them the reset is by the provider's clock, a bit each.
+    /// Makes limits of all parts, on demand with the edges of the wall clock at which they reset where the response
+    /// does not say. Tells of which of them the reset is by the provider's clock, a bit each.
     fn put_limits(
         &self,
         profile: &Profile,
         refused: bool,
+        with_edges: bool,
         facts: &Facts<'_>,
         now: Time,
         reading: &mut Reading,
@@ -451,6 +475,9 @@ impl Reader {
             let Some(mut limit) = parts.limit(rule, refused, now) else { return };
             if !pool.is_empty() {
                 limit.pool = Name::from(pool);
+            }
+            if with_edges && limit.resets_at.is_none() && limit.limit != Some(0) {
+                limit.resets_at = edge::next(rule.edge, now);
             }
             if reading.limits.len() < MOST_LIMITS {
                 if parts.reset.is_some_and(|(_, precision)| precision == number::Precision::PointInTime) {

@@ -79,6 +79,11 @@ impl<'a> Call<'a> {
         Self { body, ..self }
     }
 
+    /// Sent and answered at that time.
+    pub(crate) fn at(self, time: Time) -> Self {
+        Self { sent_at: time, received_at: time, ..self }
+    }
+
     pub(crate) fn sent(self, seconds: i64) -> Self {
         Self { sent_at: at(seconds), ..self }
     }

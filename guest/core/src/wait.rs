@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::limit::{Held, Limit, Quantity, Refill, Scope};
+use crate::limit::{Effect, Held, Limit, Quantity, Refill, Scope};
 use crate::provider::Provider;
 use crate::refusal::RefusalClass;
 use crate::time::Time;
@@ -56,7 +56,7 @@ impl Provider {
         };
         for held in self.limits_that_count(now).filter(|held| applies(&held.limit.scope, scope)) {
             let limit = &held.limit;
-            if limit.effect != crate::limit::Effect::Refuses && limit.scope.model().is_none() {
+            if limit.effect != Effect::Refuses && limit.scope.model().is_none() {
                 // A limit of some other kind of request.
                 continue;
             }
@@ -97,8 +97,7 @@ impl Held {
         if stated.is_some_and(|end| end <= now) {
             return None;
         }
-        let share_left = || limit.utilization.filter(|used| *used >= 1.0).map(|_| 0);
-        let left = limit.remaining.or_else(share_left)?;
+        let left = limit.remaining.or_else(|| left_of_share(limit))?;
         if left >= wanted {
             return None;
         }
@@ -115,3 +114,19 @@ impl Held {
         Some(refilled_at.min(ends_at)).max(stated)
     }
 }
+
+/// What is left by the share that is used; of an allowance that is not known, only that nothing is left.
+fn left_of_share(limit: &Limit) -> Option<u64> {
+    let used = limit.utilization?;
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a wait needs no more than 52 bits, and a share is within 0 to 1"
+    )]
+    let left = |all: u64| (all as f64 * (1.0 - used) + 1e-6) as u64;
+    limit.limit.map(left).or((used >= 1.0).then_some(0))
+}
+
+#[cfg(test)]
+mod tests;

@@ -134,6 +134,8 @@ pub struct LimitRule {
     pub claims: Vec<String>,
     /// Does it stand for whichever limit the claim names, or for the whole where there is no claim?
     pub overall: bool,
+    /// The allowance of a window, where the provider says nothing: calls are counted here against it.
+    pub declared: Option<u64>,
 }
 
 /// What a limit counts.

@@ -379,6 +379,8 @@ fn config(limits: &Limits) -> Config {
         .epoch_interruption(true)
         .max_wasm_stack(limits.stack_bytes)
         .wasm_component_model(true)
+        // Nobody reads where a stripped component has trapped, and finding out costs more than a new instance.
+        .wasm_backtrace_max_frames(None)
         .memory_init_cow(true);
     config
 }

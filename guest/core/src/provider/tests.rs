@@ -4,6 +4,7 @@ use super::*;
 use crate::signal::{Signal, Status};
 use crate::testing::{after, at, call};
 
+mod declared;
 mod evidence;
 mod readings;
 mod refusals;

@@ -393,11 +393,12 @@ fn ends_at(
     now: Time,
 ) -> Option<Time> {
     let hinted = hint.and_then(|hint| now.checked_add(hint));
-    let used_up = reading.limits.iter().filter(|limit| limit.is_used_up());
-    let never = used_up.clone().any(|limit| limit.limit == Some(0));
-    let reset = used_up.map(Limit::expires_at).max();
-    if never || profile.doubts_hints && hinted.is_some() {
-        return hinted.max(reset);
+    let used_up = || reading.limits.iter().filter(|limit| limit.is_used_up());
+    if used_up().any(|limit| limit.limit == Some(0)) {
+        return hinted.max(used_up().map(Limit::expires_at).max());
+    }
+    if profile.doubts_hints && hinted.is_some() {
+        return hinted.max(used_up().filter_map(|limit| limit.resets_at).max());
     }
     // Where an edge of the wall clock is known, a wait that ends sooner is noise.
     edge.filter(|edge| hinted.is_none_or(|hinted| *edge > hinted))

@@ -62,6 +62,8 @@ pub(super) fn save_limit(limit: &LimitRule, strings: &Strings<'_>, to: &mut Vec<
     strings.save(&limit.pool, to);
     save_window(limit.window_s, to);
     strings.save_all(&limit.claims, to);
+    // An allowance of nothing declares nothing.
+    save_number(limit.declared.unwrap_or_default(), to);
 }
 
 pub(super) fn load_limit(from: &mut &[u8], strings: &StringsIn<'_>) -> Option<LimitRule> {
@@ -75,6 +77,7 @@ pub(super) fn load_limit(from: &mut &[u8], strings: &StringsIn<'_>) -> Option<Li
         pool: strings.load(from)?,
         window_s: load_window(from)?,
         claims: strings.load_all(from)?,
+        declared: Some(load_number(from)?).filter(|allowance| *allowance > 0),
     })
 }
 

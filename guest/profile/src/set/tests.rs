@@ -58,6 +58,7 @@ impl Random {
                 effect: random.case(3),
                 claims: random.list(3, Self::text),
                 overall: random.case(2),
+                declared: None,
             }),
             refusals: self.list(5, |random| RefusalRule {
                 class: random.case(8),

@@ -25,7 +25,7 @@ pub(super) const OF_LIMIT: &[What] = &[
     What::IetfLimits,
 ];
 /// The keys of a limit that say what it is.
-const KEYS: &[&str] = &["quantity", "pool", "window", "refill", "edge", "effect", "claims", "overall"];
+const KEYS: &[&str] = &["quantity", "pool", "window", "refill", "edge", "effect", "claims", "overall", "declared"];
 /// The keys of `[headers]`.
 pub(super) const OF_ALL: &[(&str, What)] = &[
     ("wait_ms", What::WaitMillis),
@@ -104,11 +104,11 @@ pub(super) fn read_limits(table: &Table<'_>) -> Result<(Vec<LimitRule>, Headers)
             headers.add(table.items(what.as_str())?, *what, limit)?;
         }
         let rule = read_limit(&table)?;
-        if headers.0.len() == before && rule.claims.is_empty() {
+        if headers.0.len() == before && rule.claims.is_empty() && rule.declared.is_none() {
             return Err(table.error(
                 "remaining",
                 "nothing tells of this limit",
-                "name its headers or its claims",
+                "name its headers or its claims, or declare its allowance",
             ));
         }
         limits.push(rule);
@@ -128,16 +128,32 @@ fn read_limit(table: &Table<'_>) -> Result<LimitRule, ProfileError> {
     let pool = table.get("pool").map(|pool| lower_case(&pool)).transpose()?;
     let claims = table.items("claims")?.iter().map(lower_case).collect::<Result<_, _>>()?;
     let overall = table.get("overall").map(|overall| overall.flag()).transpose()?;
+    let window_s = window(table)?;
+    let declared = table.get("declared").map(|declared| allowance(&declared, quantity, window_s)).transpose()?;
     Ok(LimitRule {
         quantity,
         pool: pool.unwrap_or_default(),
-        window_s: window(table)?,
+        window_s,
         refill,
         edge: edge(table)?,
         effect: effect.transpose()?.unwrap_or(Effect::Refuses),
         claims,
         overall: overall.unwrap_or_default(),
+        declared,
     })
+}
+
+/// An allowance that the provider does not tell: calls can be counted against it, tokens cannot.
+fn allowance(value: &Value<'_>, quantity: Quantity, window_s: Option<u32>) -> Result<u64, ProfileError> {
+    if quantity != Quantity::Requests || window_s.is_none() {
+        let problem = "only requests within a window can be counted";
+        return Err(value.error(problem, "write `quantity = \"requests\"` and a `window` beside it"));
+    }
+    let allowance = value.number()?;
+    if allowance == 0 {
+        return Err(value.error("an allowance of 0 declares nothing", "write how many requests are allowed"));
+    }
+    Ok(allowance)
 }
 
 /// Reads `[headers]`.
