@@ -48,8 +48,8 @@ fn the_engine_has_no_imports() {
 }
 
 #[test]
-fn the_engine_is_at_most_128_kib() {
-    assert!(COMPONENT.len() <= 128 * 1024, "{} bytes", COMPONENT.len());
+fn the_engine_is_at_most_288_kib() {
+    assert!(COMPONENT.len() <= 288 * 1024, "{} bytes", COMPONENT.len());
 }
 
 #[test]

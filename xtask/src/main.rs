@@ -7,6 +7,7 @@
 mod check;
 mod components;
 mod debian;
+mod fuzz;
 mod profiles;
 mod reproduce;
 mod toolchain;
@@ -51,6 +52,8 @@ enum Task {
     Bench(Passed),
     /// Formatting, component sizes, the host's dependencies, generated pages, lints
     Check,
+    /// Builds the fuzz targets and runs them for a while
+    Fuzz(fuzz::Options),
     /// Writes docs/providers.md from the built-in profiles
     Profiles,
     /// Builds the components in two directories and compares their SHA-256
@@ -135,7 +138,11 @@ fn execute(task: Task) -> Result<ExitCode> {
             passed.add_to(&mut bench);
             run_through(&mut bench)
         }
-        Task::Check => check::check(&workspace).map(|()| ExitCode::SUCCESS),
+        Task::Check => {
+            check::check(&workspace)?;
+            fuzz::check(&workspace).map(|()| ExitCode::SUCCESS)
+        }
+        Task::Fuzz(options) => fuzz::fuzz(&workspace, &options).map(|()| ExitCode::SUCCESS),
         Task::Profiles => profiles::write(&workspace.root).map(|()| ExitCode::SUCCESS),
         Task::Reproduce => reproduce::reproduce(&workspace).map(|()| ExitCode::SUCCESS),
     }

@@ -21,7 +21,7 @@ pub struct Profiles {
     set: Option<ProfileSet<'static>>,
     /// Built-in ones that were needed so far.
     unpacked: Vec<Option<Box<Profile>>>,
-    added: Vec<Box<Profile>>,
+    added: Vec<Profile>,
 }
 
 impl Default for Profiles {
@@ -43,7 +43,7 @@ impl Profiles {
         let names = |profile: &Profile| {
             profile.name == provider_type || profile.aliases.iter().any(|alias| alias == provider_type)
         };
-        let added = self.added.iter().rposition(|profile| names(profile));
+        let added = self.added.iter().rposition(names);
         let added = added.and_then(|index| u16::try_from(self.unpacked.len() + index).ok());
         added.or_else(|| self.set?.find(provider_type)).unwrap_or(GENERIC)
     }
@@ -68,7 +68,7 @@ impl Profiles {
         let index = usize::from(handle);
         match self.unpacked.get(index) {
             Some(profile) => profile.as_deref(),
-            None => self.added.get(index - self.unpacked.len()).map(|profile| &**profile),
+            None => self.added.get(index - self.unpacked.len()),
         }
     }
 
@@ -83,7 +83,7 @@ impl Profiles {
     pub fn add(&mut self, packed: &[u8]) -> Option<u16> {
         let profile = ProfileSet::read(packed)?.profile(0).filter(|_| self.added.len() < MOST_ADDED)?;
         let handle = u16::try_from(self.unpacked.len() + self.added.len()).ok()?;
-        self.added.push(Box::new(profile));
+        self.added.push(profile);
         Some(handle)
     }
 }

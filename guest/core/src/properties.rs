@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use crate::evidence::Evidence;
 use crate::json;
+use crate::limit::Scope;
 use crate::merge::Outcome;
 use crate::packed::{ACCOUNT, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
 use crate::profile::{Profiles, What};
@@ -16,6 +17,7 @@ use crate::signal::{Signal, Status};
 use crate::store::Store;
 use crate::testing::{AHEAD, at};
 use crate::time::Time;
+use crate::wait::{Need, Wait};
 
 /// A value that a header may have: usual ones, border cases, noise.
 fn values() -> impl Strategy<Value = Vec<u8>> {
@@ -301,6 +303,92 @@ proptest! {
             prop_assert_eq!(first.quota_reset_at, second.quota_reset_at);
         }
         prop_assert_eq!((first.last_success_at, first.last_error_at, first.refusal), (second.last_success_at, second.last_error_at, second.refusal));
+    }
+}
+
+/// A response to be read by any of the built-in profiles.
+fn responses() -> impl Strategy<Value = (u16, u16, Vec<(u8, Vec<u8>)>, Vec<u8>)> {
+    let body = prop_oneof![
+        Just(Vec::new()),
+        prop::sample::select(BODIES.to_vec()).prop_map(|body| body.as_bytes().to_vec()),
+        prop::collection::vec(any::<u8>(), 0..200),
+    ];
+    let header = (
+        any::<u8>(),
+        prop_oneof![
+            values(),
+            prop::sample::select(STRUCTURED.to_vec()).prop_map(|text| text.as_bytes().to_vec())
+        ],
+    );
+    let status = prop::sample::select(vec![
+        0u16, 200, 200, 206, 400, 401, 402, 403, 404, 408, 413, 429, 429, 500, 503, 529,
+    ]);
+    (0u16..59, status, prop::collection::vec(header, 0..12), body)
+}
+
+const STRUCTURED: [&str; 6] = [
+    r#""default";r=0;t=30, "daily";r=5;t=3000"#,
+    "limit=100, remaining=0, reset=30",
+    "10, 10;w=1, 50;w=60",
+    "ent=300&ov=0.0&rem=0.0&rst=2026-05-01T00%3A00%3A00Z",
+    "rejected",
+    "five_hour",
+];
+
+const BODIES: [&str; 5] = [
+    r#"{"error":{"message":"Rate limit reached for m-1 on tokens per min (TPM): Limit 8000, Used 2591, Requested 5863. Please try again in 3.405s.","type":"tokens"}}"#,
+    r#"{"error":{"type":"usage_limit_reached","resets_at":1768482000,"resets_in_seconds":3600}}"#,
+    r#"{"error":{"code":429,"details":[{"violations":[{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier","quotaDimensions":{"model":"m-2"},"quotaValue":"0"}]},{"retryDelay":"38s"}]}}"#,
+    r#"{"error":{"code":429,"metadata":{"headers":{"X-RateLimit-Limit":"50","X-RateLimit-Remaining":"0","X-RateLimit-Reset":"1788220800000","Retry-After":"-5"}}}}"#,
+    r#"{"five_hour":{"utilization":162.0,"resets_at":"9999-12-31T23:59:59Z"},"rate_limit":{"primary_window":{"used_percent":1e300,"limit_window_seconds":18446744073709551615,"reset_at":1}}}"#,
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_response_is_read_by_any_profile_within_bounds_and_twice_the_same(
+        (profile, status, headers, body) in responses(),
+        seconds in 0i64..4000,
+    ) {
+        let mut store = new_store();
+        prop_assume!(store.profiles().unpack(profile));
+        let mut frames = Vec::new();
+        for (id, value) in &headers {
+            push_frame(&mut frames, FIRST_HEADER.saturating_add(*id), value).unwrap();
+        }
+        let observation = Observation {
+            provider: 0,
+            profile,
+            status,
+            received_at: at(0),
+            sent_at: at(-1),
+            latency_ns: 5,
+            ttfb_ns: None,
+            frames: Frames::new(&frames).unwrap(),
+            body: &body,
+        };
+        let mut packed = Vec::new();
+        observation.pack(&mut packed).unwrap();
+        let reading = store.parse(&packed).unwrap();
+        prop_assert_eq!(&store.parse(&packed).unwrap(), &reading);
+        prop_assert!(reading.limits.len() <= 32);
+        let ends = reading.limits.iter().filter_map(|limit| limit.resets_at);
+        for end in ends.chain(reading.reset_at).chain(reading.refusal_ends_at) {
+            prop_assert!(at(0) < end && end <= Time::MAX, "{end}");
+        }
+        for used in reading.limits.iter().filter_map(|limit| limit.utilization) {
+            prop_assert!((0.0..=1.0).contains(&used), "{used}");
+        }
+        store.record(&packed).unwrap();
+        let signal = judged(&mut store, seconds);
+        prop_assert!(signal.limits.iter().all(|limit| limit.resets_at.is_none_or(|end| end > at(seconds))));
+        let json = json::encode(&signal);
+        prop_assert_eq!(json::encode(&json::decode("p", &json).unwrap()), json);
+        let need = Need { requests: 1, tokens: 1000 };
+        if let Wait::Until(until, _) = store.wait_for(0, &Scope::EVERYONE, need, at(seconds)).unwrap() {
+            prop_assert!(until > at(seconds));
+        }
     }
 }
 

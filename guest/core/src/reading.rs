@@ -196,7 +196,9 @@ impl<'a> Facts<'a> {
         let clock = self.date.map_or(Clock::RIGHT, |date| Clock::of(date, response));
         for (index, limit) in limits.iter_mut().enumerate() {
             if exact & (1 << (index & 31)) != 0 {
-                limit.resets_at = limit.resets_at.map(|resets_at| clock.by_ours(resets_at));
+                let by_ours = limit.resets_at.map(|resets_at| clock.by_ours(resets_at));
+                // A reset that has passed says nothing.
+                limit.resets_at = by_ours.filter(|resets_at| *resets_at > response.received_at);
             }
         }
         if let Some((rank, until)) = self.until {

@@ -26,23 +26,30 @@ pub(super) struct Wait {
     began: Instant,
     limit: Duration,
     pause: Duration,
+    /// Is the time over, and this the last try?
+    last: bool,
 }
 
 impl Wait {
     pub(super) fn new(limit: Duration) -> Self {
-        Self { began: Instant::now(), limit, pause: FIRST_PAUSE }
+        Self { began: Instant::now(), limit, pause: FIRST_PAUSE, last: false }
     }
 
     /// Waits `more` from now, where that is longer than what is left.
     pub(super) fn extend(&mut self, more: Duration) {
         self.limit = self.limit.max(self.began.elapsed().saturating_add(more));
+        self.last = false;
     }
 
-    /// Pauses before the next try; at the end of the time an error that names `path` and its holder.
+    /// Pauses before the next try; at the end of the time an error that names `path` and its holder. A try that began
+    /// before the end on a busy machine is followed by one after it.
     pub(super) fn pause(&mut self, dir: &TierDir, name: &str, holder: Option<i64>) -> Result<(), CacheError> {
         let waited = self.began.elapsed();
         let Some(left) = self.limit.checked_sub(waited).filter(|left| !left.is_zero()) else {
-            return Err(CacheError::LockTimeout { path: dir.path(name), holder, waited });
+            if std::mem::replace(&mut self.last, true) {
+                return Err(CacheError::LockTimeout { path: dir.path(name), holder, waited });
+            }
+            return Ok(());
         };
         std::thread::sleep(self.pause.min(left));
         self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);

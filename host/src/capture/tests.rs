@@ -118,6 +118,8 @@ fn everywhere(text: &str) -> Vec<Response> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_secret_survives_in_no_place_and_in_no_surroundings(
         secret in secret(), (before, after) in around(), encode in any::<bool>(),

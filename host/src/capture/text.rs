@@ -10,6 +10,8 @@ use crate::redact::{PREFIXES, Word, is_credential, rewrite};
 pub(super) const REMOVED: &str = "x";
 /// Longest text that is kept, in bytes.
 const MOST_BYTES: usize = 2048;
+/// How often a text is cleaned at the most.
+const MOST_PASSES: usize = 4;
 
 /// What identifies somebody, by the word before it: `organization acme`, `org-acme`.
 const IDENTITIES: [&str; 26] = [
@@ -43,6 +45,19 @@ const IDENTITIES: [&str; 26] = [
 
 /// The text without what is secret or personal, and no more than the start of a long one.
 pub(super) fn clean(text: &str) -> String {
+    // What is left may look like something that is removed.
+    let mut cleaned = clean_once(text);
+    for _ in 0..MOST_PASSES {
+        let again = clean_once(&cleaned);
+        if again == cleaned {
+            break;
+        }
+        cleaned = again;
+    }
+    cleaned
+}
+
+fn clean_once(text: &str) -> String {
     let text = visible(text);
     let text = text.get(..text.floor_char_boundary(MOST_BYTES)).unwrap_or_default();
     let mut after_identity = false;

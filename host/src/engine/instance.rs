@@ -7,7 +7,9 @@ use super::bindings::{Engine as World, EnginePre};
 use super::limits::{Limits, Usage};
 use super::{EngineError, bindings};
 
-pub(super) use bindings::exports::runtime_signals::signals::runtime_signals::{Guest, InputError, RecordError};
+pub(super) use bindings::exports::runtime_signals::signals::runtime_signals::{
+    Guest, InputError, RecordError,
+};
 
 /// A live instance with its store of providers.
 pub(super) struct Instance {

@@ -68,7 +68,7 @@ pub(super) fn judge(
     let window_s = refusing_window(profile, rule, facts, body, &reading.limits);
     reading.reason = reason(class, window_s, status, &reading.limits);
     if sum_up {
-        let refused = reading.exhausted.then(|| Refused { profile, facts, body });
+        let refused = reading.exhausted.then_some(Refused { profile, facts, body });
         sum(reading, refused.as_ref(), hint, window_s, now);
     }
     let edge = put_edges(profile, rule, refuses, now, reading);
@@ -228,6 +228,7 @@ fn put_stated_limits(profile: &Profile, body: &Body, now: Time, reading: &mut Re
         } else if stated.from_sentence {
             limit.refill = Refill::Continuous;
         }
+        let limit = limit.bounded();
         let is_known = |held: &&mut Limit| {
             // Headers do not name the model that a sentence names.
             let scope_fits = held.scope == limit.scope || held.scope == Scope::EVERYONE;

@@ -68,10 +68,8 @@ impl Parts {
                 self.rejected = value.trim_ascii().eq_ignore_ascii_case(b"rejected");
                 *verdict = rank;
             }
-            What::PercentPairs if rank < *pairs => {
-                if self.take_pairs(value, now) {
-                    self.ranks[KINDS - 1] = rank;
-                }
+            What::PercentPairs if rank < *pairs && self.take_pairs(value, now) => {
+                self.ranks[KINDS - 1] = rank
             }
             _ => {}
         }

@@ -25,7 +25,8 @@ pub(super) const OF_LIMIT: &[What] = &[
     What::IetfLimits,
 ];
 /// The keys of a limit that say what it is.
-const KEYS: &[&str] = &["quantity", "pool", "window", "refill", "edge", "effect", "claims", "overall", "declared"];
+const KEYS: &[&str] =
+    &["quantity", "pool", "window", "refill", "edge", "effect", "claims", "overall", "declared"];
 /// The keys of `[headers]`.
 pub(super) const OF_ALL: &[(&str, What)] = &[
     ("wait_ms", What::WaitMillis),
@@ -129,7 +130,8 @@ fn read_limit(table: &Table<'_>) -> Result<LimitRule, ProfileError> {
     let claims = table.items("claims")?.iter().map(lower_case).collect::<Result<_, _>>()?;
     let overall = table.get("overall").map(|overall| overall.flag()).transpose()?;
     let window_s = window(table)?;
-    let declared = table.get("declared").map(|declared| allowance(&declared, quantity, window_s)).transpose()?;
+    let declared =
+        table.get("declared").map(|declared| allowance(&declared, quantity, window_s)).transpose()?;
     Ok(LimitRule {
         quantity,
         pool: pool.unwrap_or_default(),
