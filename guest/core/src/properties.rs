@@ -306,8 +306,11 @@ proptest! {
     }
 }
 
-/// A response to be read by any of the built-in profiles.
-fn responses() -> impl Strategy<Value = (u16, u16, Vec<(u8, Vec<u8>)>, Vec<u8>)> {
+/// Headers by their place in a profile.
+type Headers = Vec<(u8, Vec<u8>)>;
+
+/// A response to be read by any of the built-in profiles: the profile, status, headers and body.
+fn responses() -> impl Strategy<Value = (u16, u16, Headers, Vec<u8>)> {
     let body = prop_oneof![
         Just(Vec::new()),
         prop::sample::select(BODIES.to_vec()).prop_map(|body| body.as_bytes().to_vec()),

@@ -128,7 +128,8 @@ impl Provider {
             let message = text::bounded(message, text::MESSAGE_BYTES);
             self.fail(received_at, reason_of(&message), message);
         } else if is_failure(status, reading) {
-            let reason = failure(status).unwrap_or(Reason::Error);
+            let loading = reading.reason.filter(|reason| *reason == Reason::Loading);
+            let reason = loading.or_else(|| failure(status)).unwrap_or(Reason::Error);
             self.fail(received_at, reason, status_message(status));
         } else if is_success(status, class.is_some(), reading.inner_status.is_some()) {
             self.succeed(&scope, sent_at, received_at);

@@ -59,7 +59,8 @@ impl Reason {
         match class {
             RefusalClass::Quota => Self::QuotaExhausted,
             RefusalClass::Money => Self::NoCredit,
-            RefusalClass::Capacity => Self::Busy,
+            // Too much at once, of all callers or of this one.
+            RefusalClass::Capacity | RefusalClass::Concurrency => Self::Busy,
             _ => Self::RateLimited,
         }
     }

@@ -11,6 +11,9 @@ use crate::time::Time;
 /// How long a quota harness' finding is used.
 const QUOTA_TTL: Duration = Duration::from_secs(15 * 60);
 
+/// A success so long before a time-out shows that the provider is up.
+const SHORTLY: Duration = Duration::from_secs(60);
+
 /// What refuses at a given time, and until when.
 struct Refusal {
     until: Time,
@@ -57,12 +60,20 @@ impl Provider {
         let failed = self.failed.as_ref().filter(|(at, _)| Some(*at) > self.last_success_at);
         let short_of_capacity = in_force().any(|held| !held.class.exhausts_scope());
         (signal.status, signal.reason) = match failed {
+            // Other calls came through at that time: it is busy, not down.
+            Some((at, Reason::Timeout)) if self.succeeded_shortly_before(*at) => {
+                (Status::Degraded, Some(Reason::Busy))
+            }
             Some((_, reason)) => (Status::Degraded, Some(*reason)),
             None if short_of_capacity => (Status::Degraded, Some(Reason::Busy)),
             None if self.known || quota_ok_at.is_some() => (Status::Available, None),
             None => (Status::Unknown, None),
         };
         signal
+    }
+
+    fn succeeded_shortly_before(&self, failed_at: Time) -> bool {
+        self.last_success_at.is_some_and(|success_at| success_at.saturating_add(SHORTLY) >= failed_at)
     }
 
     /// When the quota harness found that requests can be sent, if that is still used.

@@ -67,6 +67,9 @@ pub(super) fn judge(
     };
     let window_s = refusing_window(profile, rule, facts, body, &reading.limits);
     reading.reason = reason(class, window_s, status, &reading.limits);
+    if class == Some(RefusalClass::Capacity) && body.is_some_and(is_loading) {
+        reading.reason = Some(Reason::Loading);
+    }
     if sum_up {
         let refused = reading.exhausted.then_some(Refused { profile, facts, body });
         sum(reading, refused.as_ref(), hint, window_s, now);
@@ -111,6 +114,11 @@ fn find_rule<'a>(
         marked && (rule.status.is_empty() || rule.status.contains(&status))
     };
     profile.refusals.iter().chain(&common.refusals).find(fits)
+}
+
+/// Does a local server say that its model is not loaded yet? Source: llama.cpp, `tools/server/README.md`; oMLX.
+fn is_loading(body: &Body) -> bool {
+    ["loading model", "not initialized"].iter().any(|said| body.text.contains(said))
 }
 
 /// A mark without what may follow its word: `ThrottlingException:http://internal…`.

@@ -43,6 +43,17 @@ fn a_remaining_of_minus_one_means_not_reported_and_any_other_negative_overdrawn(
 }
 
 #[test]
+fn a_reset_that_has_passed_by_the_providers_own_clock_is_none() {
+    let left =
+        [("anthropic-ratelimit-requests-limit", "50"), ("anthropic-ratelimit-requests-remaining", "7")];
+    let reset = ("anthropic-ratelimit-requests-reset", "2026-01-15T12:01:00Z");
+    let date = |date| reading("anthropic", 200, &[left[0], left[1], reset, ("date", date)]).reset_at;
+    assert_eq!(date("Thu, 15 Jan 2026 12:00:00 GMT"), later(60_000));
+    assert_eq!(date("Thu, 15 Jan 2026 12:00:30 GMT"), later(30_000));
+    assert_eq!(date("Thu, 15 Jan 2026 13:00:00 GMT"), None);
+}
+
+#[test]
 fn numbers_that_overflow_years_past_9999_nan_and_empty_values_are_ignored() {
     for (name, value) in [
         ("x-ratelimit-remaining-requests", "99999999999999999999"),

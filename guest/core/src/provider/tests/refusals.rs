@@ -16,7 +16,7 @@ fn refused(class: RefusalClass) -> Provider {
 fn a_refusal_that_states_no_end_ends_after_the_time_of_its_class() {
     for (class, seconds, reason) in [
         (RefusalClass::Rate, 60, Reason::RateLimited),
-        (RefusalClass::Concurrency, 60, Reason::RateLimited),
+        (RefusalClass::Concurrency, 60, Reason::Busy),
         (RefusalClass::Quota, 300, Reason::QuotaExhausted),
         (RefusalClass::Money, 3600, Reason::NoCredit),
     ] {

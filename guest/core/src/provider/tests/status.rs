@@ -160,12 +160,12 @@ fn a_failed_call_makes_available_degraded_until_the_next_success() {
     for (failure, reason) in [
         (call(401, 1), Reason::Unauthorized),
         (call(403, 1), Reason::Unauthorized),
-        (call(408, 1), Reason::Timeout),
+        (call(408, 1), Reason::Busy),
         (call(500, 1), Reason::Error),
         (call(502, 1), Reason::Error),
-        (call(504, 1), Reason::Timeout),
+        (call(504, 1), Reason::Busy),
         (call(0, 1).error("connection refused"), Reason::Unreachable),
-        (call(0, 1).error("operation timed out"), Reason::Timeout),
+        (call(0, 1).error("operation timed out"), Reason::Busy),
         (call(200, 1).error("the stream broke"), Reason::Error),
         (call(0, 1).error(""), Reason::Error),
     ] {
@@ -268,4 +268,38 @@ fn latencies_of_answers_are_measured_and_those_of_errors_are_not() {
     assert_eq!(signal.recent_p50_latency_ns, 20);
     let latency = signal.latency.unwrap();
     assert_eq!((latency.count, latency.p90_ns, latency.p99_ns), (3, 30, 30));
+}
+
+#[test]
+fn a_time_out_while_other_calls_succeed_is_busy_and_not_down() {
+    let time_out = |seconds| call(0, seconds).error("operation timed out");
+    let reason = |calls: &[_], seconds| after(calls).judge(at(seconds)).reason;
+    assert_eq!(reason(&[call(200, 0), time_out(60)], 61), Some(Reason::Busy));
+    assert_eq!(reason(&[call(200, 0), time_out(61)], 62), Some(Reason::Timeout));
+    assert_eq!(reason(&[time_out(1)], 2), Some(Reason::Timeout));
+    let refused = call(0, 1).error("connection refused");
+    assert_eq!(reason(&[call(200, 0), refused], 2), Some(Reason::Unreachable));
+}
+
+#[test]
+fn a_server_that_loads_its_model_is_degraded_with_that_reason() {
+    let body = r#"{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}"#;
+    let signal = after(&[call(503, 0).of_type("llama-server").body(body)]).judge(at(1));
+    assert_eq!((signal.status, signal.reason), (Status::Degraded, Some(Reason::Loading)));
+}
+
+#[test]
+fn each_class_of_refusal_has_its_reason() {
+    for (status, body, status_then, reason) in [
+        (429, r#"{"error":{"code":"rate_limit_exceeded"}}"#, Status::Exhausted, Some(Reason::RateLimited)),
+        (429, r#"{"error":{"type":"usage_limit_reached"}}"#, Status::Exhausted, Some(Reason::QuotaExhausted)),
+        (429, r#"{"error":{"code":"insufficient_quota"}}"#, Status::Exhausted, Some(Reason::NoCredit)),
+        (429, r#"{"error":{"message":"Concurrency limit reached"}}"#, Status::Exhausted, Some(Reason::Busy)),
+        (529, r#"{"error":{"type":"overloaded_error"}}"#, Status::Degraded, Some(Reason::Busy)),
+        (413, r#"{"error":{"code":"rate_limit_exceeded"}}"#, Status::Unknown, None),
+        (401, "", Status::Degraded, Some(Reason::Unauthorized)),
+    ] {
+        let signal = after(&[call(status, 0).of_type("generic").body(body)]).judge(at(1));
+        assert_eq!((signal.status, signal.reason), (status_then, reason), "{status} {body}");
+    }
 }
