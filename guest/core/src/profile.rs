@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::packed::Observation;
 use runtime_signals_profile::set::{COMMON, GENERIC, ProfileSet};
 pub use runtime_signals_profile::{BodyUse, Header, LimitRule, Meaning, NameMatch, Profile, What};
 
@@ -29,9 +30,7 @@ impl Default for Profiles {
         let set = ProfileSet::read(BUILT_IN);
         let mut unpacked = Vec::new();
         unpacked.resize_with(set.map_or(0, |set| set.count().into()), || None);
-        let mut profiles = Self { set, unpacked, added: Vec::new() };
-        profiles.unpack(COMMON);
-        profiles
+        Self { set, unpacked, added: Vec::new() }
     }
 }
 
@@ -72,10 +71,22 @@ impl Profiles {
         }
     }
 
-    /// The rules that follow those of every profile.
+    /// Makes ready what a response needs: its profile, and where it may be a refusal the rules that follow those of
+    /// every profile. `false` where no profile has the handle.
+    #[inline]
+    pub fn unpack_for(&mut self, response: &Observation<'_>) -> bool {
+        let may_refuse = !matches!(response.status, 200..=299) || !response.body.is_empty();
+        if may_refuse {
+            self.unpack(COMMON);
+        }
+        self.unpack(response.profile)
+    }
+
+    /// The profile of a response, and the rules that follow those of every profile, as far as they are unpacked.
     #[must_use]
-    pub fn common(&self) -> Option<&Profile> {
-        self.get(COMMON)
+    #[inline]
+    pub fn get_for(&self, response: &Observation<'_>) -> Option<(&Profile, Option<&Profile>)> {
+        Some((self.get(response.profile)?, self.get(COMMON)))
     }
 
     /// Adds the first profile of a packed set and gives its handle; `None` where there is none, or where there

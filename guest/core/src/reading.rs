@@ -245,7 +245,7 @@ impl Reader {
     pub fn read(
         &mut self,
         profile: &Profile,
-        common: &Profile,
+        common: Option<&Profile>,
         response: &Observation<'_>,
         reading: &mut Reading,
     ) {
@@ -253,7 +253,12 @@ impl Reader {
     }
 
     /// Reads a response, and sums its limits up.
-    pub fn summarize(&mut self, profile: &Profile, common: &Profile, response: &Observation<'_>) -> Reading {
+    pub fn summarize(
+        &mut self,
+        profile: &Profile,
+        common: Option<&Profile>,
+        response: &Observation<'_>,
+    ) -> Reading {
         let mut reading = Reading::default();
         self.read_with(profile, common, response, &mut reading, true);
         reading
@@ -262,7 +267,7 @@ impl Reader {
     fn read_with(
         &mut self,
         profile: &Profile,
-        common: &Profile,
+        common: Option<&Profile>,
         response: &Observation<'_>,
         reading: &mut Reading,
         sum_up: bool,

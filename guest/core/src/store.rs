@@ -130,14 +130,9 @@ impl Store {
     /// Malformed bytes, an unknown profile.
     pub fn parse(&mut self, bytes: &[u8]) -> Result<Reading, InputError> {
         let observation = packed::observations(bytes).next().ok_or(NOTHING)??;
-        let unknown = InputError::UnknownProfile(observation.profile);
-        if !self.profiles.unpack(observation.profile) {
-            return Err(unknown);
-        }
-        let (Some(profile), Some(common)) = (self.profiles.get(observation.profile), self.profiles.common())
-        else {
-            return Err(unknown);
-        };
+        self.profiles.unpack_for(&observation);
+        let read_by = self.profiles.get_for(&observation);
+        let (profile, common) = read_by.ok_or(InputError::UnknownProfile(observation.profile))?;
         Ok(self.reader.summarize(profile, common, &observation))
     }
 
@@ -168,7 +163,11 @@ impl Store {
     fn check(&mut self, observation: &Observation<'_>) -> Result<(), RefusedRecord> {
         let Observation { provider, profile, .. } = *observation;
         self.get(provider).map_err(|_| RefusedRecord::UnknownProvider(provider))?;
-        if self.profiles.unpack(profile) { Ok(()) } else { Err(RefusedRecord::UnknownProfile(profile)) }
+        if self.profiles.unpack_for(observation) {
+            Ok(())
+        } else {
+            Err(RefusedRecord::UnknownProfile(profile))
+        }
     }
 
     /// Records an observation that has been checked.
@@ -176,9 +175,7 @@ impl Store {
         let place =
             usize::try_from(observation.provider).ok().and_then(|index| self.providers.get_mut(index));
         let Some(provider) = place.and_then(Option::as_mut) else { return };
-        if let (Some(profile), Some(common)) =
-            (self.profiles.get(observation.profile), self.profiles.common())
-        {
+        if let Some((profile, common)) = self.profiles.get_for(observation) {
             self.reader.read(profile, common, observation, &mut self.reading);
             provider.record(observation, &mut self.reading);
         }

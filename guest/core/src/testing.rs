@@ -92,11 +92,11 @@ impl<'a> Call<'a> {
         Self { latency_ns, ..self }
     }
 
-    fn observe<T>(self, then: impl FnOnce(&Observation<'_>, &Profile, &Profile) -> T) -> T {
+    fn observe<T>(self, then: impl FnOnce(&Observation<'_>, &Profile, Option<&Profile>) -> T) -> T {
         let mut profiles = Profiles::default();
         let handle = profiles.find(self.provider_type);
         assert!(profiles.unpack(handle));
-        let (profile, common) = (profiles.get(handle).unwrap(), profiles.common().unwrap());
+        let profile = profiles.get(handle).unwrap().clone();
         let mut frames = Vec::new();
         let named = [(ACCOUNT, self.account), (MODEL, self.model)];
         for (id, name) in named.into_iter().filter(|(_, name)| !name.is_empty()) {
@@ -106,7 +106,7 @@ impl<'a> Call<'a> {
             push_frame(&mut frames, ERROR, error.as_bytes()).unwrap();
         }
         for (name, value) in self.headers {
-            push_header(profile, name, value, &mut frames);
+            push_header(&profile, name, value, &mut frames);
         }
         let observation = Observation {
             provider: 0,
@@ -119,6 +119,8 @@ impl<'a> Call<'a> {
             frames: Frames::new(&frames).unwrap(),
             body: self.body.as_bytes(),
         };
+        assert!(profiles.unpack_for(&observation));
+        let (profile, common) = profiles.get_for(&observation).unwrap();
         then(&observation, profile, common)
     }
 

@@ -26,7 +26,7 @@ pub(super) fn names(rule: &LimitRule, word: &[u8]) -> bool {
 /// Draws the conclusions from what was gathered.
 pub(super) fn judge(
     profile: &Profile,
-    common: &Profile,
+    common: Option<&Profile>,
     response: &Observation<'_>,
     facts: &Facts<'_>,
     body: Option<&Body>,
@@ -93,7 +93,7 @@ fn inner_status(status: u16, body: &Body) -> Option<u16> {
 /// The first rule that fits: of the profile, then of those for all.
 fn find_rule<'a>(
     profile: &'a Profile,
-    common: &'a Profile,
+    common: Option<&'a Profile>,
     status: u16,
     facts: &Facts<'_>,
     body: Option<&Body>,
@@ -113,7 +113,7 @@ fn find_rule<'a>(
             || rule.texts.iter().any(is_text);
         marked && (rule.status.is_empty() || rule.status.contains(&status))
     };
-    profile.refusals.iter().chain(&common.refusals).find(fits)
+    profile.refusals.iter().chain(common.into_iter().flat_map(|common| &common.refusals)).find(fits)
 }
 
 /// Does a local server say that its model is not loaded yet? Source: llama.cpp, `tools/server/README.md`; oMLX.

@@ -140,8 +140,8 @@ impl Parts {
             resets_at = self.window_s.and_then(|window| now.checked_add(Duration::from_secs(window)));
         }
         let mut limit = Limit::new(rule.quantity, now);
-        limit.window_s = stated.or_else(|| self.inferred_window(rule, reset?, now));
         let signed = |count: Option<u64>| count.map(|count| count.min(i64::MAX.unsigned_abs()));
+        limit.window_s = signed(stated).or_else(|| self.inferred_window(rule, reset?, now));
         (limit.limit, limit.remaining) = (signed(self.limit), signed(self.remaining));
         limit.utilization = share.map(|share| share.clamp(0.0, 1.0));
         limit.resets_at = resets_at;

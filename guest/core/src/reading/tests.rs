@@ -54,6 +54,14 @@ fn a_reset_that_has_passed_by_the_providers_own_clock_is_none() {
 }
 
 #[test]
+fn a_window_is_no_longer_than_every_reader_takes() {
+    let headers =
+        [("x-ratelimit-remaining-tokens", "7"), ("x-ratelimit-renewalperiod-tokens", "18446744073709551607")];
+    let reading = reading("azure-openai", 200, &headers);
+    assert_eq!(reading.limits[0].window_s, Some(i64::MAX.unsigned_abs()));
+}
+
+#[test]
 fn numbers_that_overflow_years_past_9999_nan_and_empty_values_are_ignored() {
     for (name, value) in [
         ("x-ratelimit-remaining-requests", "99999999999999999999"),
