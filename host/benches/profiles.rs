@@ -40,7 +40,10 @@ fn record(criterion: &mut Criterion) {
     let store = Store::with_options(runtime_signals::StoreOptions::default()).unwrap();
     for part in ["headers", "body"] {
         let mut group = criterion.benchmark_group(format!("record, {part}"));
-        group.warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(300)).sample_size(20);
+        group
+            .warm_up_time(Duration::from_millis(100))
+            .measurement_time(Duration::from_millis(300))
+            .sample_size(20);
         for response in responses().iter().filter(|response| response.body.is_some() == (part == "body")) {
             let name = format!("{}/{}", response.provider_type, response.id);
             group.bench_function(name, |bencher| {

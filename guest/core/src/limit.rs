@@ -175,6 +175,15 @@ impl Limit {
             }
     }
 
+    /// Takes over what another account of one response tells of this limit and this one does not.
+    pub fn fill(&mut self, other: &Self) {
+        self.window_s = self.window_s.or(other.window_s);
+        self.limit = self.limit.or(other.limit);
+        self.remaining = self.remaining.or(other.remaining);
+        self.utilization = self.utilization.or(other.utilization);
+        self.resets_at = self.resets_at.or(other.resets_at);
+    }
+
     /// Are these two of one response: captured at the same time, with the same reset?
     fn same_evidence(&self, other: &Self) -> bool {
         self.captured_at == other.captured_at && self.resets_at == other.resets_at

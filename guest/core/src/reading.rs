@@ -18,6 +18,7 @@ use crate::signal::Reason;
 use crate::time::Time;
 
 mod classify;
+mod facts;
 mod ietf;
 mod parts;
 #[cfg(test)]
@@ -25,14 +26,11 @@ mod tests;
 
 pub use classify::failure;
 
+use facts::Facts;
 use parts::Parts;
 
 /// Most limits of one response.
 const MOST_LIMITS: usize = 32;
-/// Most marks of one response.
-const MOST_MARKS: usize = 8;
-/// A clock may be off by so much before it is called wrong: dates are in whole seconds.
-const CLOCK_SLACK: Duration = Duration::from_secs(2);
 
 /// What one response says about limits.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -141,97 +139,6 @@ pub struct Reader {
     told: u32,
 }
 
-/// What a response says beside its limits.
-#[derive(Default)]
-struct Facts<'a> {
-    /// The stated wait and the rank of the header that stated it.
-    wait: Option<(u8, Duration)>,
-    marks: [&'a [u8]; MOST_MARKS],
-    mark_count: usize,
-    claim: Option<&'a [u8]>,
-    policies: Option<&'a [u8]>,
-    /// The provider's clock, as it was sent.
-    date: Option<&'a [u8]>,
-    /// A wait that is stated by the provider's clock, and the rank of its header.
-    until: Option<(u8, Time)>,
-}
-
-impl<'a> Facts<'a> {
-    fn add_mark(&mut self, mark: &'a [u8]) {
-        if let Some(place) = self.marks.get_mut(self.mark_count) {
-            *place = mark.trim_ascii();
-            self.mark_count += 1;
-        }
-    }
-
-    fn marks(&self) -> &[&'a [u8]] {
-        self.marks.get(..self.mark_count).unwrap_or_default()
-    }
-
-    fn offer_wait(&mut self, rank: u8, wait: Option<Duration>) {
-        if let Some(wait) = wait
-            && self.wait.is_none_or(|(held, _)| rank < held)
-        {
-            self.wait = Some((rank, wait));
-        }
-    }
-
-    /// A wait in seconds, or a time to wait for. `x` seconds or a date, as in `Retry-After`.
-    fn offer_seconds(&mut self, rank: u8, value: &[u8], now: Time) {
-        let wait = number::wait(value).filter(|wait| now.checked_add(*wait).is_some());
-        if wait.is_none()
-            && self.until.is_none_or(|(held, _)| rank < held)
-            && let Some(until) = Time::parse_http_date(value.trim_ascii())
-        {
-            self.until = Some((rank, until));
-        }
-        self.offer_wait(rank, wait);
-    }
-
-    /// Times by the provider's clock are by ours from now on.
-    fn set_clock(&mut self, response: &Observation<'_>, limits: &mut [Limit], exact: u32) {
-        if exact == 0 && self.until.is_none() {
-            return;
-        }
-        let clock = self.date.map_or(Clock::RIGHT, |date| Clock::of(date, response));
-        for (index, limit) in limits.iter_mut().enumerate() {
-            if exact & (1 << (index & 31)) != 0 {
-                let by_ours = limit.resets_at.map(|resets_at| clock.by_ours(resets_at));
-                // A reset that has passed says nothing.
-                limit.resets_at = by_ours.filter(|resets_at| *resets_at > response.received_at);
-            }
-        }
-        if let Some((rank, until)) = self.until {
-            self.offer_wait(rank, Some(clock.by_ours(until).since(response.received_at)));
-        }
-    }
-}
-
-/// By how much the provider's clock differs from ours.
-struct Clock {
-    ahead: Duration,
-    behind: Duration,
-}
-
-impl Clock {
-    const RIGHT: Self = Self { ahead: Duration::ZERO, behind: Duration::ZERO };
-
-    /// It is wrong where its date lies neither between sending and receiving nor close to it.
-    fn of(date: &[u8], response: &Observation<'_>) -> Self {
-        let Some(date) = Time::parse_http_date(date.trim_ascii()) else { return Self::RIGHT };
-        let beyond = |off: Duration| if off > CLOCK_SLACK { off } else { Duration::ZERO };
-        Self {
-            ahead: beyond(date.since(response.received_at)),
-            behind: beyond(response.sent_at.min(response.received_at).since(date)),
-        }
-    }
-
-    /// A time by the provider's clock as one by ours.
-    fn by_ours(&self, time: Time) -> Time {
-        time.saturating_add(self.behind).saturating_sub(self.ahead)
-    }
-}
-
 /// Ranks of waits: those in milliseconds are more exact than those in seconds.
 const RANK_OF_SECONDS: u8 = 0x40;
 /// Headers behind an embedding name, or within a body, tell less than the response's own.
@@ -297,7 +204,7 @@ impl Reader {
         if let Some(body) = &body {
             self.take_body_headers(profile, body, response, &mut facts);
         }
-        let is_plain = matches!(response.status, 200..=299 | 0) && body.is_none() && facts.mark_count == 0;
+        let is_plain = matches!(response.status, 200..=299 | 0) && body.is_none() && facts.marks().is_empty();
         let exact = self.put_limits(profile, response.status >= 400, !sum_up, &facts, now, reading);
         facts.set_clock(response, &mut reading.limits, exact);
         if is_plain && facts.wait.is_none() && !reading.limits.iter().any(Limit::is_used_up) && !sum_up {
@@ -486,10 +393,18 @@ impl Reader {
             if with_edges && limit.resets_at.is_none() && limit.limit != Some(0) {
                 limit.resets_at = edge::next(rule.edge, now);
             }
-            if reading.limits.len() < MOST_LIMITS {
-                if parts.reset.is_some_and(|(_, precision)| precision == number::Precision::PointInTime) {
-                    exact |= 1 << reading.limits.len();
-                }
+            let is_exact =
+                parts.reset.is_some_and(|(_, precision)| precision == number::Precision::PointInTime);
+            let is_twin =
+                |held: &Limit| held.has_figures() != limit.has_figures() && held.same_series(&limit);
+            let twin = reading.limits.iter().position(is_twin);
+            if let Some((index, twin)) = twin.and_then(|index| Some((index, reading.limits.get_mut(index)?)))
+            {
+                // Told twice by different headers, once without figures.
+                exact |= u32::from(is_exact && twin.resets_at.is_none()) << index;
+                twin.fill(&limit);
+            } else if reading.limits.len() < MOST_LIMITS {
+                exact |= u32::from(is_exact) << reading.limits.len();
                 reading.limits.push(limit);
             }
         };

@@ -3,7 +3,8 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use super::{Facts, MOST_LIMITS, Reading};
+use super::facts::Facts;
+use super::{MOST_LIMITS, Reading};
 use crate::body::{Body, StatedLimit};
 use crate::edge;
 use crate::limit::{Effect, Limit, Name, Quantity, Refill, Scope};
@@ -247,10 +248,7 @@ fn put_stated_limits(profile: &Profile, body: &Body, now: Time, reading: &mut Re
         };
         if let Some(held) = reading.limits.iter_mut().find(is_known) {
             // Header and body of one response are one account.
-            held.limit = held.limit.or(limit.limit);
-            held.remaining = held.remaining.or(limit.remaining);
-            held.utilization = held.utilization.or(limit.utilization);
-            held.resets_at = held.resets_at.or(limit.resets_at);
+            held.fill(&limit);
         } else if reading.limits.len() < MOST_LIMITS && (limit.limit.is_some() || limit.has_figures()) {
             reading.limits.push(limit);
         }
