@@ -102,7 +102,7 @@ impl Held {
         held_limit.window_s = new_limit.window_s;
         let same_evidence = held_limit.same_evidence(new_limit);
         match (held_limit.has_figures(), new_limit.has_figures()) {
-            (true, false) if same_evidence => {
+            (true, false) if same_evidence && new.shared => {
                 // Another process has seen a call succeed, or the limit's refusal end.
                 self.refusal_ends_at = Some(new_limit.captured_at);
                 return;
