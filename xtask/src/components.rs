@@ -106,6 +106,10 @@ fn path_names(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(PathB
         .filter(|resolved| !names.contains(resolved))
         .collect();
     names.extend(resolved);
+    // Cargo names what lies in the checkout from there.
+    if let Ok(inside) = toolchain.std_sources.strip_prefix(&workspace.root) {
+        names.push((inside.to_owned(), toolchain.std_sources_name.clone()));
+    }
     Ok(names)
 }
 

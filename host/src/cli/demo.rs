@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use runtime_signals::demo::Demo;
-use runtime_signals::{CachedSignal, Service, SignalCache, Store};
+use runtime_signals::{CachedSignal, Service, SignalCache, Store, StoreOptions};
 use tokio::time::MissedTickBehavior;
 
 use super::context::{Context, block_on, finish, interrupted};
@@ -34,7 +34,8 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         folder = made.map_err(|error| anyhow!("no folder for the demo: {error}; give one by --cache-dir"))?;
         SignalCache::new(folder.path())
     };
-    let service = Service::new(Store::new()?, cache);
+    // The simulated providers speak as the built-in profiles say, whatever the user's own ones do.
+    let service = Service::new(Store::with_options(StoreOptions::default())?, cache);
     block_on(show(service.clone(), args.once, &context.output))??;
     finish(&service)?;
     Ok(Exit::DONE)
