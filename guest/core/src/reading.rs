@@ -224,21 +224,15 @@ impl Reader {
         facts: &mut Facts<'a>,
     ) {
         match header.kind {
-            NameMatch::Exact => {
-                let part = self.parts.get_mut(usize::from(header.meaning.limit));
-                match header.meaning.what {
-                    What::Limit | What::Remaining | What::Reset | What::ResetDelta => {
-                        let Some(part) = part else { return };
-                        let bit = 1 << (header.meaning.limit & 31);
-                        if self.told & bit == 0 {
-                            self.told |= bit;
-                            *part = Parts::NONE;
-                        }
-                        part.take(header.meaning.what, header.meaning.rank, value, response.received_at);
-                    }
-                    _ => self.take(profile, header, 0, Name::EMPTY, value, response, facts),
+            NameMatch::Exact => match header.meaning.what {
+                What::Limit | What::Remaining | What::Reset | What::ResetDelta => {
+                    let rule = usize::from(header.meaning.limit);
+                    let Some(parts) = self.parts.get_mut(rule) else { return };
+                    begin(parts, &mut self.told, rule);
+                    parts.take(header.meaning.what, header.meaning.rank, value, response.received_at);
                 }
-            }
+                _ => self.take(profile, header, 0, Name::EMPTY, value, response, facts),
+            },
             NameMatch::Prefix | NameMatch::Suffix => {
                 let Some((length, rest)) = value.split_first() else { return };
                 let Some((name, value)) = rest.split_at_checked(usize::from(*length)) else { return };
@@ -308,15 +302,12 @@ impl Reader {
         }
     }
 
+    /// The parts of a pool: the rule's own, or one that the response names.
     fn parts_of(&mut self, rule: usize, pool: Name) -> &mut Parts {
         if pool.is_empty()
             && let Some(parts) = self.parts.get_mut(rule)
         {
-            let bit = 1 << (rule & 31);
-            if self.told & bit == 0 {
-                self.told |= bit;
-                *parts = Parts::NONE;
-            }
+            begin(parts, &mut self.told, rule);
             return parts;
         }
         let known = self.named.iter().position(|(of, name, _)| (*of, name) == (rule, &pool));
@@ -425,6 +416,16 @@ impl Reader {
             ietf::apply_policies(policies, &mut reading.limits);
         }
         exact
+    }
+}
+
+/// Forgets what an earlier response told of a rule, the first time that this one tells something.
+#[inline]
+fn begin(parts: &mut Parts, told: &mut u32, rule: usize) {
+    let bit = 1 << (rule & 31);
+    if *told & bit == 0 {
+        *told |= bit;
+        *parts = Parts::NONE;
     }
 }
 

@@ -1,6 +1,6 @@
 //! `capture`: a response that was seen, without anything secret or personal, as a vector for the tests.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::anyhow;
 use runtime_signals::capture::{self, Cleaned, Response as Seen};
@@ -11,6 +11,7 @@ use serde_json::ser::{PrettyFormatter, Serializer};
 
 use super::forms::{Response, raw};
 use super::lines::Input;
+use super::reading::milliseconds;
 use super::{Exit, output, tell};
 
 #[derive(Debug, clap::Args)]
@@ -96,7 +97,6 @@ fn vector(seen: &Seen, now: SystemTime, clock: &str, reading: &Reading) -> anyho
 
 impl From<&Reading> for Expected {
     fn from(reading: &Reading) -> Self {
-        let milliseconds = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         Self {
             remaining_requests: reading.remaining_requests,
             remaining_tokens: reading.remaining_tokens,

@@ -58,9 +58,13 @@ impl ScopeForm<'_> {
     }
 }
 
+/// A wait as JSON tells it: readings have whole milliseconds.
+pub(super) fn milliseconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl<'a> From<&'a Reading> for ReadingForm<'a> {
     fn from(reading: &'a Reading) -> Self {
-        let milliseconds = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
         Self {
             remaining_requests: reading.remaining_requests,
             remaining_tokens: reading.remaining_tokens,
