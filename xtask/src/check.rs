@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::workspace::{Workspace, cargo, output, run};
-use crate::{components, profiles};
+use crate::{components, profiles, released};
 
 /// The guest's crate that the host links as well: profiles as data, which the host reads and the guest goes by.
 const SHARED: &str = "runtime-signals-profile";
@@ -13,6 +13,7 @@ const SHARED: &str = "runtime-signals-profile";
 /// Runs all checks, the quick ones first; the first failure ends it.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     run(cargo().args(["fmt", "--all", "--check"]))?;
+    released::check(&workspace.root)?;
     host_is_free_of_guest_crates(workspace)?;
     profiles::check(&workspace.root)?;
     // The host's build script wants them, and their size is checked.

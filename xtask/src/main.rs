@@ -9,6 +9,7 @@ mod components;
 mod debian;
 mod fuzz;
 mod profiles;
+mod released;
 mod reproduce;
 mod toolchain;
 mod workspace;
@@ -50,7 +51,7 @@ enum Task {
     Test(Passed),
     /// Builds the components, then runs `cargo bench ARGS...`
     Bench(Passed),
-    /// Formatting, component sizes, the host's dependencies, generated pages, lints
+    /// Formatting, released contracts, component sizes, the host's dependencies, generated pages, lints
     Check,
     /// Builds the fuzz targets and runs them for a while
     Fuzz(fuzz::Options),
