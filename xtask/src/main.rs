@@ -8,6 +8,7 @@ mod check;
 mod components;
 mod debian;
 mod fuzz;
+mod gateways;
 mod profiles;
 mod released;
 mod reproduce;
@@ -48,7 +49,13 @@ enum Task {
         args: Vec<OsString>,
     },
     /// Builds the components, then runs `cargo test ARGS...` over the workspace
-    Test(Passed),
+    Test {
+        /// Tests inside real gateways and hosts instead: of these names, or all without a name
+        #[arg(long, value_name = "NAME", num_args = 0.., conflicts_with_all = ["cargo", "program"])]
+        gateways: Option<Vec<String>>,
+        #[command(flatten)]
+        passed: Passed,
+    },
     /// Builds the components, then runs `cargo bench ARGS...`
     Bench(Passed),
     /// Formatting, released contracts, component sizes, the host's dependencies, generated pages, lints
@@ -119,7 +126,8 @@ fn execute(task: Task) -> Result<ExitCode> {
                     .args(args),
             )
         }
-        Task::Test(passed) => {
+        Task::Test { gateways: Some(names), .. } => gateways::test(&workspace, &names),
+        Task::Test { gateways: None, passed } => {
             components::build_all(&workspace)?;
             let mut test = cargo();
             test.arg("test");
@@ -160,7 +168,9 @@ mod tests {
 
     /// What would be passed on to `cargo test`.
     fn passed(command_line: &[&str]) -> (Vec<OsString>, bool) {
-        let Task::Test(passed) = parse(command_line) else { panic!("another command: {command_line:?}") };
+        let Task::Test { gateways: None, passed } = parse(command_line) else {
+            panic!("another command: {command_line:?}")
+        };
         let mut command = Command::new("cargo");
         passed.add_to(&mut command);
         (command.get_args().map(OsString::from).collect(), passed.names_packages())
@@ -184,6 +194,17 @@ mod tests {
         assert_eq!(passed(&line).0, line[1..]);
         assert_eq!(passed(&["test", "--", "-q"]).0, ["--", "-q"]);
         assert!(passed(&["test"]).0.is_empty());
+    }
+
+    #[test]
+    fn gateways_are_tested_all_or_by_name() {
+        let named = |command_line: &[&str]| match parse(command_line) {
+            Task::Test { gateways, .. } => gateways,
+            _ => panic!("another command"),
+        };
+        assert_eq!(named(&["test"]), None);
+        assert_eq!(named(&["test", "--gateways"]), Some(vec![]));
+        assert_eq!(named(&["test", "--gateways", "node", "python"]).unwrap(), ["node", "python"]);
     }
 
     #[test]

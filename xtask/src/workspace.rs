@@ -44,6 +44,11 @@ impl Workspace {
         self.target.join("guest")
     }
 
+    /// Where the programs of gateway tests are installed.
+    pub(crate) fn gateways(&self) -> PathBuf {
+        self.target.join("gateways")
+    }
+
     /// Where a compiler from Debian's packages is unpacked.
     pub(crate) fn wasm_toolchain(&self) -> PathBuf {
         self.target.join("wasm-toolchain")
