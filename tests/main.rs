@@ -9,6 +9,7 @@ mod cli_ingest;
 mod cli_parse;
 mod cli_profile;
 mod cli_wait;
+mod config;
 mod conformance;
 mod equality;
 mod probe;

@@ -14,6 +14,7 @@
 pub mod cache;
 pub mod capture;
 pub mod clock;
+pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod probe;

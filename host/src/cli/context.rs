@@ -1,13 +1,17 @@
 //! What commands work on: the cache, a service over it, and a runtime where they wait for the network.
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use runtime_signals::cache::{CacheError, CacheOptions, NameError};
+use runtime_signals::cache::NameError;
+use runtime_signals::config::{CacheSettings, Config};
 use runtime_signals::probe::{DEFAULT_TIMEOUT, HttpProbe};
-use runtime_signals::{Error, Service, SignalCache, Store, StoreOptions, cache_source};
+use runtime_signals::profiles::ProfileDir;
+use runtime_signals::{Error, Service, SignalCache, Source, Store, StoreOptions, cache_source};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::Output;
@@ -15,12 +19,14 @@ use super::output::Output;
 /// What all commands share.
 pub(super) struct Context {
     cache_dir: Option<PathBuf>,
+    config_file: Option<PathBuf>,
+    config: OnceCell<Config>,
     pub(super) output: Output,
 }
 
 impl Context {
-    pub(super) fn new(cache_dir: Option<PathBuf>, output: Output) -> Self {
-        Self { cache_dir, output }
+    pub(super) fn new(cache_dir: Option<PathBuf>, config_file: Option<PathBuf>, output: Output) -> Self {
+        Self { cache_dir, config_file, config: OnceCell::new(), output }
     }
 
     /// Was a cache named on the command line?
@@ -28,24 +34,51 @@ impl Context {
         self.cache_dir.is_some()
     }
 
-    /// The cache that the command line names, else the environment's.
-    pub(super) fn cache(&self) -> Result<SignalCache, CacheError> {
-        match &self.cache_dir {
-            Some(root) => Ok(SignalCache::with_options(root, CacheOptions::default().override_from_env()?)),
-            None => SignalCache::from_env(),
+    /// The configuration, with what the environment and the command line put over it. It is read when it is first
+    /// asked for.
+    pub(super) fn config(&self) -> anyhow::Result<&Config> {
+        if let Some(config) = self.config.get() {
+            return Ok(config);
         }
+        let config = self.read_config()?;
+        Ok(self.config.get_or_init(|| config))
+    }
+
+    /// The same, read anew.
+    pub(super) fn read_config(&self) -> anyhow::Result<Config> {
+        let mut config = Config::load(self.config_file.as_deref())?;
+        config.cache = CacheSettings::effective(&config.cache, self.cache_dir.clone())?;
+        Ok(config)
+    }
+
+    /// The cache that the command line names, else the environment's, else the configuration's.
+    pub(super) fn cache(&self) -> anyhow::Result<SignalCache> {
+        Ok(self.config()?.cache.open()?)
+    }
+
+    /// All that are cached or configured, by name.
+    pub(super) fn known(&self, service: &Service) -> anyhow::Result<Vec<Source>> {
+        let mut sources = BTreeSet::from_iter(service.cache().list()?);
+        for provider in &self.config()?.providers {
+            sources.insert(cache_source(provider.name.as_str())?);
+        }
+        Ok(sources.into_iter().collect())
     }
 
     /// A service over the cache.
-    pub(super) fn service(&self) -> Result<Service, Error> {
+    pub(super) fn service(&self) -> anyhow::Result<Service> {
         self.service_with(false)
     }
 
     /// A service whose probe also asks local servers whether they are ready.
-    pub(super) fn service_with(&self, readiness: bool) -> Result<Service, Error> {
+    pub(super) fn service_with(&self, readiness: bool) -> anyhow::Result<Service> {
         let cache = self.cache()?;
-        let probe = HttpProbe::new(DEFAULT_TIMEOUT)?.with_readiness(readiness);
-        let options = StoreOptions { probe: Some(Arc::new(probe)), ..StoreOptions::default() };
+        let probe = HttpProbe::new(DEFAULT_TIMEOUT).map_err(Error::from)?.with_readiness(readiness);
+        let options = StoreOptions {
+            probe: Some(Arc::new(probe)),
+            profiles: ProfileDir::user().map(PathBuf::from),
+            ..StoreOptions::default()
+        };
         Ok(Service::new(Store::with_options(options)?, cache))
     }
 }

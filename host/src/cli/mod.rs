@@ -52,6 +52,7 @@ Environment:
   FIZ_TTL_RUNTIME               how long a stored signal is fresh (5m)
   FIZ_REFRESH_DEADLINE_RUNTIME  how long a refresh may take (5s)
   FIZ_LOCK_TIMEOUT              how long to wait for a lock of the cache (100ms)
+  RUNTIME_SIGNALS_CONFIG        the configuration (~/.config/runtime-signals/runtime-signals.toml)
   RUNTIME_SIGNALS_PROFILES      directory of your own profiles (~/.config/runtime-signals/profiles)
   RUNTIME_SIGNALS_LOG           what is logged: error, warn, info, debug, trace (warn)
   NO_COLOR                      no colours";
@@ -71,6 +72,9 @@ struct Cli {
     /// Root of the signal cache, instead of FIZEAU_CACHE_DIR
     #[arg(long, global = true, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
+    /// The configuration, instead of ~/.config/runtime-signals/runtime-signals.toml
+    #[arg(long, global = true, value_name = "FILE", env = runtime_signals::config::VARIABLE)]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -87,7 +91,7 @@ enum Command {
     Capture(capture::Args),
     /// Look at a provider now and print its signal; nothing is stored
     Collect(collect::Args),
-    /// Look at a provider, or at all that are cached, and store the signals
+    /// Look at a provider, or at all that are cached or configured, and store the signals
     Warmup(collect::WarmupArgs),
     /// Print what is stored of a provider, or of all
     Read(read::Args),
@@ -116,6 +120,7 @@ struct Exit(u8);
 impl Exit {
     const DONE: Self = Self(0);
     const FAILED: Self = Self(1);
+    const BAD_USAGE: Self = Self(2);
     const NOTHING_STORED: Self = Self(3);
     /// `EX_UNAVAILABLE` of sysexits.h.
     const UNKNOWN: Self = Self(69);
@@ -126,10 +131,10 @@ impl Exit {
 
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
-    let Cli { json, format, cache_dir, command } = Cli::parse();
+    let Cli { json, format, cache_dir, config, command } = Cli::parse();
     logging::start();
     let format = if json { Some(Format::Json) } else { format };
-    let context = Context::new(cache_dir, Output::new(format));
+    let context = Context::new(cache_dir, config, Output::new(format));
     match run(command, &context) {
         Ok(Exit(status)) => status.into(),
         Err(error) if error.downcast_ref().is_some_and(OutputError::is_broken_pipe) => ExitCode::SUCCESS,

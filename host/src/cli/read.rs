@@ -7,7 +7,7 @@ use super::{Exit, tell};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The provider's name; all that are stored if not given
+    /// The provider's name; all that are stored or configured if not given
     #[arg(value_parser = provider_name)]
     name: Option<String>,
 }
@@ -17,7 +17,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     let service = context.service()?;
     let sources = match &args.name {
         Some(name) => vec![cache_source(name)?],
-        None => service.cache().list()?,
+        None => context.known(&service)?,
     };
     let mut entries = Vec::new();
     for source in sources {
