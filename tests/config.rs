@@ -106,7 +106,7 @@ fn commands_take_the_type_and_the_address_of_a_provider_from_the_file() {
     let signal = home.run(&["collect", "studio"]).only_json();
     assert_eq!((&signal["status"], &signal["reason"]), (&json!("degraded"), &json!("unreachable")));
     let refused = home.run(&["collect", "other"]);
-    assert_eq!(refused.status, 1);
+    assert_eq!(refused.status, 2);
     assert!(
         refused.stderr.contains("the type of other is not known: name it by --type"),
         "{}",
