@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use runtime_signals::{Observation, Store};
+use runtime_signals_core as core_logic;
 use runtime_signals_core::evidence::Evidence;
 use runtime_signals_core::json;
-use runtime_signals_core::packed::{self, Frames, push_frame};
-use runtime_signals_core::profile::{BodyUse, NameMatch, Profile, Profiles};
+use runtime_signals_core::profile::{NameMatch, Profiles};
 use runtime_signals_core::time::Time;
 
 use crate::support::{ManualClock, store};
@@ -47,23 +47,17 @@ const BODIES: [&str; 4] = [
     "quota exceeded\n",
 ];
 
-fn with_profile<T>(provider_type: &str, then: impl FnOnce(u16, &Profile) -> T) -> T {
+/// Names of headers that are read; for a pattern one that fits.
+fn header_names(provider_type: &str) -> Vec<String> {
     let mut profiles = Profiles::default();
     let handle = profiles.find(provider_type);
     assert!(profiles.unpack(handle));
-    then(handle, profiles.get(handle).unwrap())
-}
-
-/// Names of headers that are read; for a pattern one that fits.
-fn header_names(provider_type: &str) -> Vec<String> {
-    with_profile(provider_type, |_, profile| {
-        let names = profile.headers.iter().map(|header| match header.kind {
-            NameMatch::Exact => header.name.clone(),
-            NameMatch::Prefix => format!("{}pool", header.name),
-            NameMatch::Suffix => format!("x-pool{}", header.name),
-        });
-        names.collect()
-    })
+    let names = profiles.get(handle).unwrap().headers.iter().map(|header| match header.kind {
+        NameMatch::Exact => header.name.clone(),
+        NameMatch::Prefix => format!("{}pool", header.name),
+        NameMatch::Suffix => format!("x-pool{}", header.name),
+    });
+    names.collect()
 }
 
 fn value() -> impl Strategy<Value = String> {
@@ -127,62 +121,23 @@ fn in_the_sandbox(store: &Store, provider: &str, calls: &[Call], at: impl Fn(u64
     store.encode(&store.recorded(provider).unwrap()).unwrap()
 }
 
-/// Appends the frame of a header, as the host does.
-fn push_header(profile: &Profile, name: &str, value: &str, frames: &mut Vec<u8>) {
-    let position = |kind: NameMatch, fits: &dyn Fn(&str) -> bool| {
-        profile.headers.iter().position(|header| header.kind == kind && fits(&header.name))
-    };
-    let exact = position(NameMatch::Exact, &|own| own == name);
-    let pattern = profile.headers.iter().position(|header| match header.kind {
-        NameMatch::Exact => false,
-        NameMatch::Prefix => name.starts_with(&header.name),
-        NameMatch::Suffix => name.ends_with(&header.name),
-    });
-    let id = |index: usize| packed::FIRST_HEADER + u8::try_from(index).unwrap();
-    let framed = match (exact, pattern) {
-        (Some(index), _) => (id(index), value.as_bytes().to_vec()),
-        (None, Some(index)) => {
-            let named = [&[u8::try_from(name.len()).unwrap()], name.as_bytes(), value.as_bytes()].concat();
-            (id(index), named)
-        }
-        (None, None) => panic!("{name} is not read"),
-    };
-    push_frame(frames, framed.0, &framed.1).unwrap();
-}
-
 /// The JSON after all calls, from the core linked natively.
 fn natively(provider: &str, calls: &[Call], now: Time) -> Vec<u8> {
-    let mut store = runtime_signals_core::Store::new(0);
+    let mut store = core_logic::Store::new(0);
     let handle = store.add_provider(provider);
     for call in calls {
-        let mut frames = Vec::new();
-        call.error.map(|error| push_frame(&mut frames, packed::ERROR, error.as_bytes()));
-        call.model.map(|model| push_frame(&mut frames, packed::MODEL, model.as_bytes()));
-        let (profile, reads_all) = with_profile(call.provider_type, |handle, profile| {
-            for (name, value) in &call.headers {
-                push_header(profile, name, value, &mut frames);
-            }
-            (handle, profile.body != BodyUse::Errors)
-        });
-        // A status that is not told may be that of an error.
-        let reads_body = reads_all || call.status == 0 || call.status >= 400;
-        let received_at = Time::new(START, 0).unwrap().saturating_add(Duration::from_millis(call.after_ms));
-        let ms = i64::try_from(call.after_ms).unwrap() - i64::try_from(call.latency_ms).unwrap();
-        let nanoseconds = u32::try_from(ms.rem_euclid(1000)).unwrap() * 1_000_000;
-        let observation = packed::Observation {
-            provider: handle,
-            profile,
+        let finished = core_logic::call::Call {
             status: call.status,
-            received_at,
-            sent_at: Time::new(START + ms.div_euclid(1000), nanoseconds).unwrap(),
+            body: call.body.unwrap_or_default().as_bytes(),
             latency_ns: call.latency_ms * 1_000_000,
             ttfb_ns: None,
-            frames: Frames::new(&frames).unwrap(),
-            body: call.body.filter(|_| reads_body).unwrap_or_default().as_bytes(),
+            account: None,
+            model: call.model,
+            error: call.error,
+            received_at: Time::new(START, 0).unwrap().saturating_add(Duration::from_millis(call.after_ms)),
         };
-        let mut bytes = Vec::new();
-        observation.pack(&mut bytes).unwrap();
-        store.record(&bytes).unwrap();
+        let headers = call.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        store.record_call(handle, call.provider_type, &finished, headers).unwrap();
     }
     json::encode(&store.collect(handle, &Evidence::None, now).unwrap())
 }

@@ -12,6 +12,7 @@
 extern crate alloc;
 
 pub mod body;
+pub mod call;
 pub mod edge;
 pub mod evidence;
 pub mod json;

@@ -144,11 +144,8 @@ impl Store {
         let mut observations = packed::observations(bytes);
         let Some(first) = observations.next() else { return Ok(()) };
         let first = first?;
+        let Some(second) = observations.next() else { return self.record_observation(&first) };
         self.check(&first)?;
-        let Some(second) = observations.next() else {
-            self.record_one(&first);
-            return Ok(());
-        };
         self.check(&second?)?;
         for observation in observations {
             self.check(&observation?)?;
@@ -156,6 +153,16 @@ impl Store {
         for observation in packed::observations(bytes) {
             self.record_one(&observation?);
         }
+        Ok(())
+    }
+
+    /// Records one observation.
+    ///
+    /// # Errors
+    /// An unknown provider or profile.
+    pub fn record_observation(&mut self, observation: &Observation<'_>) -> Result<(), RefusedRecord> {
+        self.check(observation)?;
+        self.record_one(observation);
         Ok(())
     }
 
