@@ -1,6 +1,6 @@
 //! Builds the WebAssembly components.
 //!
-//! A guest crate becomes a core module by cargo, and a component by wit-component. The bytes depend on the
+//! A guest crate becomes a core module by cargo, and a component by the crate in `component/`. The bytes depend on the
 //! sources, the lock file and the tool chain only: every path that a compiler could write into them is
 //! replaced. A component whose bytes did not change is not written again, so that the host is not rebuilt.
 
@@ -9,8 +9,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use wasmparser::{Parser, Payload};
-use wit_component::ComponentEncoder;
 
 use crate::toolchain::{self, TARGET, Toolchain};
 use crate::workspace::{Workspace, cargo, run};
@@ -35,6 +33,8 @@ impl Component {
 }
 
 const MAX_BYTES: usize = 288 * 1024;
+/// A parser in Rust.
+const MAX_PARSER_BYTES: usize = 32 * 1024;
 /// For components that no user ever loads.
 const MAX_TEST_BYTES: usize = 320 * 1024;
 
@@ -48,6 +48,8 @@ pub(crate) const COMPONENTS: &[Component] = &[
         features: &["faults"],
         max_bytes: MAX_TEST_BYTES,
     },
+    // A parser, as users write them.
+    Component { name: "acme-parser", package: "acme-parser", features: &[], max_bytes: MAX_PARSER_BYTES },
     // Another shape of the hot call, for benchmarks.
     Component { name: "pairs", package: "runtime-signals-pairs", features: &[], max_bytes: MAX_TEST_BYTES },
 ];
@@ -131,42 +133,7 @@ fn rustflags(names: &[(PathBuf, String)]) -> Result<String> {
 fn encode(module: &Path) -> Result<Vec<u8>> {
     let bytes =
         fs::read(module).with_context(|| format!("the module {} cannot be read", module.display()))?;
-    ComponentEncoder::default()
-        .module(&without_custom_sections(&bytes, |name| name == "name")?)
-        .and_then(|encoder| encoder.validate(true).encode())
-        .and_then(|component| without_custom_sections(&component, |_| true))
-        .with_context(|| format!("the module {} cannot be made a component", module.display()))
-}
-
-/// A module or component without some of its outer custom sections: names for debuggers, and who produced it.
-fn without_custom_sections(component: &[u8], goes: fn(&str) -> bool) -> Result<Vec<u8>> {
-    let mut kept = Vec::with_capacity(component.len());
-    let mut next = 0;
-    let mut depth = 0;
-    for payload in Parser::new(0).parse_all(component) {
-        match payload? {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) if depth > 0 => depth -= 1,
-            Payload::CustomSection(section) if depth == 0 && goes(section.name()) => {
-                // The range begins behind the section's number and length.
-                let range = section.range();
-                let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
-                let start = range.start - 1 - leb128_bytes(range.len());
-                ensure!(component.get(start) == Some(&0), "a custom section has a padded length");
-                kept.extend_from_slice(component.get(next..start).unwrap_or_default());
-                next = range.end;
-            }
-            _ => {}
-        }
-    }
-    kept.extend_from_slice(component.get(next..).unwrap_or_default());
-    Ok(kept)
-}
-
-/// Bytes that a number takes in LEB128.
-fn leb128_bytes(number: usize) -> usize {
-    let bits = usize::BITS - number.leading_zeros();
-    usize::try_from(bits.div_ceil(7)).unwrap_or(1).max(1)
+    runtime_signals_component::encode(&bytes).with_context(|| format!("of {}", module.display()))
 }
 
 fn check_size(component: &Component, bytes: usize) -> Result<()> {

@@ -19,7 +19,6 @@ pub mod json;
 pub mod latency;
 pub mod limit;
 pub mod merge;
-pub mod number;
 pub mod packed;
 pub mod profile;
 #[cfg(test)]
@@ -34,11 +33,10 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod text;
-pub mod time;
 pub mod wait;
 pub mod window;
 
 pub use latency::LatencyWindow;
+pub use runtime_signals_values::{Time, number, time};
 pub use signal::Signal;
 pub use store::Store;
-pub use time::Time;

@@ -4,13 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 pub(crate) use runtime_signals_profile::carry::State;
-use runtime_signals_profile::carry::take;
 pub(crate) use runtime_signals_profile::carry_fields;
 
 use crate::limit::{Held, Limit, Name, Scope};
 use crate::refusal::{Cooldown, HeldCooldown};
 use crate::signal::Latency;
-use crate::time::Time;
 
 carry_fields!(Cooldown { scope, class, refused_at, until });
 carry_fields!(HeldCooldown { cooldown, shared });
@@ -49,16 +47,5 @@ impl State for Scope {
     fn load(from: &mut &[u8]) -> Option<Self> {
         let (account, model) = (String::load(from)?, String::load(from)?);
         Some(Self::new(Some(&account), Some(&model)))
-    }
-}
-
-impl State for Time {
-    fn save(&self, to: &mut Vec<u8>) {
-        to.extend_from_slice(&self.seconds().to_le_bytes());
-        self.nanoseconds().save(to);
-    }
-    fn load(from: &mut &[u8]) -> Option<Self> {
-        let seconds = take(from).map(i64::from_le_bytes)?;
-        Self::new(seconds, u32::load(from)?)
     }
 }

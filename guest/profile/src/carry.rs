@@ -6,6 +6,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use runtime_signals_values::Time;
+
 /// A value that can be carried.
 pub trait State: Sized {
     /// Appends the value.
@@ -77,6 +79,17 @@ macro_rules! carry_numbers {
 }
 
 carry_numbers!(u8, u16, u32, u64, f64);
+
+impl State for Time {
+    fn save(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.seconds().to_le_bytes());
+        self.nanoseconds().save(to);
+    }
+    fn load(from: &mut &[u8]) -> Option<Self> {
+        let seconds = take(from).map(i64::from_le_bytes)?;
+        Self::new(seconds, u32::load(from)?)
+    }
+}
 
 impl State for bool {
     fn save(&self, to: &mut Vec<u8>) {

@@ -96,6 +96,15 @@ pub fn parse(text: &str) -> Result<Source, ProfileError> {
     compile(text).map(|compiled| compiled.source)
 }
 
+/// Reads a text of nothing but `[[case]]`: a parser component carries one.
+///
+/// # Errors
+///
+/// When it is something else, with the line, the key and what to do.
+pub fn parse_cases(text: &str) -> Result<Vec<Case>, ProfileError> {
+    case::read(&Table::parse(text, &["case"])?)
+}
+
 /// Reads the built-in profiles, in the order of [`builtin`]: places are handles.
 ///
 /// # Errors

@@ -205,6 +205,15 @@ fn a_chain_of_profiles_is_followed() {
 }
 
 #[test]
+fn cases_can_stand_alone() {
+    let text = "[[case]]\nname = 'nothing'\nstatus = 200\nnow = '2026-01-15T12:00:00Z'\n[case.expect]\n";
+    let cases = parse_cases(text).unwrap();
+    assert_eq!((cases.len(), cases[0].name.as_str(), &cases[0].expect), (1, "nothing", &Expect::default()));
+    assert!(parse_cases("").unwrap().is_empty());
+    assert!(parse_cases("type = 'acme'").unwrap_err().to_string().contains("type"));
+}
+
+#[test]
 fn cases_are_read_with_what_is_expected() {
     let text = format!(
         "{LEAST}
