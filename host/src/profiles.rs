@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::cases::FailedCase;
+pub(crate) use self::cases::{differences, expectation, failures};
 pub use self::directory::ProfileDir;
 pub use self::error::{ProfileFileError, ProfileProblem};
 

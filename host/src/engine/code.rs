@@ -52,7 +52,7 @@ impl CodeCache {
 }
 
 /// The component, from compiled code if there is any, else compiled and kept.
-pub(super) fn load(engine: &Engine, wasm: &[u8], cache: &CodeCache) -> Result<Component, EngineError> {
+pub(crate) fn load(engine: &Engine, wasm: &[u8], cache: &CodeCache) -> Result<Component, EngineError> {
     let Some(folder) = cache.folder() else { return compile(engine, wasm) };
     if let Err(error) = prepare(&folder) {
         tracing::warn!(%error, "no compiled code is kept");

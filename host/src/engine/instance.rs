@@ -1,10 +1,10 @@
 //! One instance of the component, and what it may use in one call.
 
+use wasmtime::Store;
 use wasmtime::component::{InstancePre, ResourceAny};
-use wasmtime::{Store, Trap};
 
 use super::bindings::{Engine as World, EnginePre};
-use super::limits::{Limits, Usage};
+use super::limits::{Limits, Stop, Usage};
 use super::{EngineError, bindings};
 
 pub(super) use bindings::exports::runtime_signals::signals::runtime_signals::{
@@ -16,7 +16,6 @@ pub(super) struct Instance {
     store: Store<Usage>,
     world: World,
     providers: ResourceAny,
-    limits: Limits,
     /// How many of the added profiles it has.
     pub(super) profiles: usize,
 }
@@ -53,7 +52,7 @@ impl Instance {
         };
         let started: wasmtime::Result<_> = start();
         let (world, providers) = started.map_err(|error| EngineError::Load(format!("{error:#}")))?;
-        Ok(Self { store, world, providers, limits, profiles: 0 })
+        Ok(Self { store, world, providers, profiles: 0 })
     }
 
     /// Makes one call. After an error the instance must not be used again.
@@ -62,15 +61,16 @@ impl Instance {
         self.store.set_epoch_deadline(1);
         let api = self.world.runtime_signals_signals_runtime_signals();
         let answer = call(Call { store: &mut self.store, api, providers: self.providers });
-        answer.map_err(|error| self.explain(&error))
+        answer.map_err(|error| self.store.data().explain(&error).into())
     }
+}
 
-    fn explain(&self, error: &wasmtime::Error) -> EngineError {
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => EngineError::TimedOut(self.limits.cpu_time),
-            _ if self.store.data().memory_refused => EngineError::OutOfMemory(self.limits.memory_bytes),
-            Some(trap) => EngineError::Trapped(trap.to_string()),
-            None => EngineError::Trapped(format!("{error:#}")),
+impl From<Stop> for EngineError {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::TimedOut(most) => Self::TimedOut(most),
+            Stop::OutOfMemory(most) => Self::OutOfMemory(most),
+            Stop::Trapped(why) => Self::Trapped(why),
         }
     }
 }

@@ -6,15 +6,18 @@
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::{ResourceLimiter, UpdateDeadline};
+use wasmtime::{ResourceLimiter, Trap, UpdateDeadline};
 
 /// Between two ticks of the epoch.
 pub(super) const TICK: Duration = Duration::from_millis(5);
 
+/// Core instances, memories and tables that one component may have, each.
+const MOST_PARTS: usize = 64;
+
 /// Bounds of one instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Linear memory, in bytes.
+    /// Linear memory and tables together, in bytes.
     pub memory_bytes: usize,
     /// Stack of the guest, in bytes.
     pub stack_bytes: usize,
@@ -38,27 +41,44 @@ impl Default for Limits {
     }
 }
 
+/// How a call was stopped. Its instance is not used again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Stop {
+    /// It used up its processor time.
+    #[error("used more than {0:?} of processor time in one call")]
+    TimedOut(Duration),
+    /// It needed more memory than an instance may have, in bytes.
+    #[error("needed more than {0} bytes of memory")]
+    OutOfMemory(usize),
+    /// It trapped, or passed more to the host than it may.
+    #[error("trapped: {0}")]
+    Trapped(String),
+}
+
 /// What an instance has used, and what it may.
-pub(super) struct Usage {
+pub(crate) struct Usage {
     limits: Limits,
+    /// Memory and tables that it has, in bytes.
+    memory_bytes: usize,
     /// Was memory refused in this call?
-    pub(super) memory_refused: bool,
+    memory_refused: bool,
     /// Processor time of this thread at the first tick of this call.
     started: Option<Duration>,
 }
 
 impl Usage {
-    pub(super) const fn new(limits: Limits) -> Self {
-        Self { limits, memory_refused: false, started: None }
+    pub(crate) const fn new(limits: Limits) -> Self {
+        Self { limits, memory_bytes: 0, memory_refused: false, started: None }
     }
 
-    pub(super) const fn begin_call(&mut self) {
+    pub(crate) const fn begin_call(&mut self) {
         self.memory_refused = false;
         self.started = None;
     }
 
     /// Called at the first tick of a call and at each one after it. Most calls see none.
-    pub(super) fn tick(&mut self) -> UpdateDeadline {
+    pub(crate) fn tick(&mut self) -> UpdateDeadline {
         let now = thread_cpu_time();
         let started = *self.started.get_or_insert(now);
         if now.saturating_sub(started) < self.limits.cpu_time {
@@ -67,18 +87,53 @@ impl Usage {
             UpdateDeadline::Interrupt
         }
     }
+
+    /// Memory and tables that the instance has, in bytes.
+    pub(crate) const fn memory_bytes(&self) -> usize {
+        self.memory_bytes
+    }
+
+    /// Why a call ended in this error.
+    pub(crate) fn explain(&self, error: &wasmtime::Error) -> Stop {
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => Stop::TimedOut(self.limits.cpu_time),
+            _ if self.memory_refused => Stop::OutOfMemory(self.limits.memory_bytes),
+            Some(trap) => Stop::Trapped(trap.to_string()),
+            None => Stop::Trapped(format!("{error:#}")),
+        }
+    }
+
+    /// Grants growth that keeps the sum within its bound.
+    const fn grow(&mut self, bytes: usize) -> bool {
+        let desired = self.memory_bytes.saturating_add(bytes);
+        let granted = desired <= self.limits.memory_bytes;
+        if granted {
+            self.memory_bytes = desired;
+        }
+        self.memory_refused |= !granted;
+        granted
+    }
 }
 
 impl ResourceLimiter for Usage {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let granted = desired <= self.limits.memory_bytes;
-        self.memory_refused |= !granted;
-        Ok(granted)
+    fn memory_growing(&mut self, now: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(desired.saturating_sub(now)))
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        const MOST_ELEMENTS: usize = 10_000;
-        Ok(desired <= MOST_ELEMENTS)
+    fn table_growing(&mut self, now: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.grow(desired.saturating_sub(now).saturating_mul(size_of::<usize>())))
+    }
+
+    fn instances(&self) -> usize {
+        MOST_PARTS
+    }
+
+    fn memories(&self) -> usize {
+        MOST_PARTS
+    }
+
+    fn tables(&self) -> usize {
+        MOST_PARTS
     }
 }
 

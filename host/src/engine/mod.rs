@@ -24,6 +24,7 @@ mod code;
 mod convert;
 mod error;
 mod instance;
+mod journal;
 mod limits;
 mod packed_signal;
 mod packing;
@@ -32,16 +33,18 @@ mod shard;
 mod ticker;
 
 pub use code::CodeCache;
+pub(crate) use code::load as load_component;
 pub use error::EngineError;
-pub use limits::Limits;
+pub use limits::{Limits, Stop};
 
-pub(crate) use convert::Evidence;
-pub(crate) use profile::EvidenceSource;
+pub(crate) use convert::{Evidence, FromWit, ToWit};
+pub(crate) use limits::Usage;
+pub(crate) use profile::{EvidenceSource, Profile};
 
 use bindings::exports::runtime_signals::signals::runtime_signals::CommitOutcome;
-use convert::{FromWit, ToWit, nanoseconds};
+pub(crate) use bindings::exports::runtime_signals::signals::types as wit;
+use convert::nanoseconds;
 use instance::Call;
-use profile::Profile;
 use shard::{AddedProfiles, Place, Shard, Template};
 
 /// The engine component that this version was built with.
@@ -180,6 +183,21 @@ impl Engine {
         })
     }
 
+    /// Records one observation that a parser has read. Nothing else of the response goes in.
+    pub(crate) fn record_reading(
+        &self,
+        observation: &Observation<'_>,
+        reading: &wit::Reading,
+        now: SystemTime,
+    ) -> Result<(), EngineError> {
+        PACKED.with_borrow_mut(|packed| {
+            packed.clear();
+            packing::pack_read(observation, now, packed);
+            let (mut shard, place) = self.shard(observation.provider);
+            shard.record_reading(packed, place, reading)
+        })
+    }
+
     /// Records observations, each provider's in order. Tells of each whether it was recorded.
     pub(crate) fn record_batch(
         &self,
@@ -239,6 +257,11 @@ impl Engine {
             .lock(0)
             .call(|Call { store, api, providers }| api.store().call_parse(store, providers, &packed))??;
         Ok(reading.from_wit())
+    }
+
+    /// The runtime, for other components beside the engine's own.
+    pub(crate) fn runtime(&self) -> &wasmtime::Engine {
+        self.template.prepared.engine()
     }
 
     /// Adds a profile in its packed form.

@@ -23,6 +23,24 @@ const MODEL: u8 = 2;
 
 /// Appends an observation, for a provider whose handle [`set_provider`] puts in.
 pub(crate) fn pack(observation: &Observation<'_>, profile: &Profile, now: SystemTime, to: &mut Vec<u8>) {
+    let body = observation.body.filter(|_| profile.wants_body(observation.status)).unwrap_or_default();
+    let body = body.get(..BODY_BYTES).unwrap_or(body);
+    pack_parts(observation, profile.handle, |to| profile.frame(observation.headers, to), body, now, to);
+}
+
+/// Appends an observation that has been read: without headers and body.
+pub(crate) fn pack_read(observation: &Observation<'_>, now: SystemTime, to: &mut Vec<u8>) {
+    pack_parts(observation, 0, |_| (), &[], now, to);
+}
+
+fn pack_parts(
+    observation: &Observation<'_>,
+    profile: u16,
+    frame: impl FnOnce(&mut Vec<u8>),
+    body: &[u8],
+    now: SystemTime,
+    to: &mut Vec<u8>,
+) {
     let start = to.len();
     to.resize(start + HEADER_BYTES, 0);
     if let Some(error) = observation.error {
@@ -31,10 +49,8 @@ pub(crate) fn pack(observation: &Observation<'_>, profile: &Profile, now: System
     for (id, name) in [(ACCOUNT, observation.account), (MODEL, observation.model)] {
         name.into_iter().for_each(|name| push_text(to, id, name));
     }
-    profile.frame(observation.headers, to);
+    frame(to);
     let frames = to.len() - start - HEADER_BYTES;
-    let body = observation.body.filter(|_| profile.wants_body(observation.status)).unwrap_or_default();
-    let body = body.get(..BODY_BYTES).unwrap_or(body);
     to.extend_from_slice(body);
 
     let received_at = observation.received_at.unwrap_or(now);
@@ -48,7 +64,7 @@ pub(crate) fn pack(observation: &Observation<'_>, profile: &Profile, now: System
     let u32_of = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
     fields.put(u32_of(length).to_le_bytes());
     fields.put(0u32.to_le_bytes());
-    fields.put(profile.handle.to_le_bytes());
+    fields.put(profile.to_le_bytes());
     fields.put(observation.status.unwrap_or(0).to_le_bytes());
     fields.put(u32_of(body.len()).to_le_bytes());
     fields.put_time(received_at);

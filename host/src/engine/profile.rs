@@ -52,6 +52,12 @@ impl Profile {
         Self { handle, source, body, exact, patterns }
     }
 
+    /// What a parser component asks for.
+    pub(crate) fn of_parser(headers: Vec<WantedHeader>) -> Self {
+        let (source, body) = (EvidenceSource::Recorded, BodyUse::Errors);
+        Self::new(Described { handle: 0, source, body, headers })
+    }
+
     /// Is the body of a response with this status looked at?
     pub(crate) fn wants_body(&self, status: Option<u16>) -> bool {
         self.body == BodyUse::All || status.is_none_or(|status| status >= 400)

@@ -11,7 +11,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hashbrown::HashTable;
 
 use super::bindings::EnginePre;
+use super::bindings::exports::runtime_signals::signals::types::Reading;
 use super::instance::{Answer, Call, InputError, Instance};
+use super::journal::{Journal, Run};
 use super::limits::{Limits, Usage};
 use super::{EngineError, packing};
 
@@ -78,8 +80,8 @@ struct Provider {
     /// Its handle, and the generation that gave it out.
     handle: Option<(u64, u32)>,
     state: Vec<u8>,
-    /// Packed observations since `state` was exported.
-    journal: Vec<u8>,
+    /// What came since `state` was exported.
+    journal: Journal,
 }
 
 /// The place of a provider within its shard.
@@ -99,7 +101,7 @@ impl Shard {
             return Place(*index);
         }
         let index = providers.len();
-        let (state, journal) = (Vec::new(), Vec::new());
+        let (state, journal) = (Vec::new(), Journal::default());
         providers.push(Provider { name: name.into(), hash, handle: None, state, journal });
         by_name.insert_unique(hash, index, |index| providers.get(*index).map_or(0, |other| other.hash));
         Place(index)
@@ -178,14 +180,34 @@ impl Shard {
         }
         self.call(|Call { store, api, providers }| api.store().call_record(store, providers, packed))??;
         for (observation, place) in packing::split(packed).zip(places) {
-            if let Some(provider) = self.providers.get_mut(place.0) {
-                provider.journal.extend_from_slice(observation);
-                if provider.journal.len() > JOURNAL_BYTES {
-                    self.checkpoint(*place);
-                }
-            }
+            self.keep(*place, observation, None);
         }
         Ok(())
+    }
+
+    /// Records one packed observation that has been read already.
+    pub(super) fn record_reading(
+        &mut self,
+        packed: &mut [u8],
+        place: Place,
+        reading: &Reading,
+    ) -> Result<(), EngineError> {
+        packing::set_provider(packed, self.handle(place)?);
+        self.call(|Call { store, api, providers }| {
+            api.store().call_record_reading(store, providers, packed, reading)
+        })??;
+        self.keep(place, packed, Some(reading));
+        Ok(())
+    }
+
+    /// Keeps an observation that has been recorded.
+    fn keep(&mut self, place: Place, observation: &[u8], reading: Option<&Reading>) {
+        if let Some(provider) = self.providers.get_mut(place.0) {
+            provider.journal.push(observation, reading);
+            if provider.journal.len() > JOURNAL_BYTES {
+                self.checkpoint(place);
+            }
+        }
     }
 
     fn handle_now(&self, place: Place) -> Option<u32> {
@@ -219,7 +241,7 @@ impl Shard {
     }
 
     /// Puts a provider's state and what came since into the present instance.
-    fn restore(&mut self, name: &str, state: &[u8], journal: &mut [u8]) -> Result<u32, EngineError> {
+    fn restore(&mut self, name: &str, state: &[u8], journal: &mut Journal) -> Result<u32, EngineError> {
         let handle = self
             .call(|Call { store, api, providers }| api.store().call_add_provider(store, providers, name))?;
         if !state.is_empty() {
@@ -227,23 +249,33 @@ impl Shard {
                 api.store().call_import_provider(store, providers, handle, state)
             })??;
         }
-        let mut at = 0;
-        while let Some(rest) = journal.get_mut(at..).filter(|rest| !rest.is_empty()) {
-            packing::set_provider(rest, handle);
-            at += packing::split(rest).next().map_or(rest.len(), <[u8]>::len);
-        }
-        if !journal.is_empty() {
-            self.call(|Call { store, api, providers }| api.store().call_record(store, providers, journal))??;
+        for run in journal.runs(handle) {
+            self.call(|Call { store, api, providers }| match run {
+                Run::Observations(packed) => {
+                    let recorded = api.store().call_record(store, providers, packed)?;
+                    Ok(recorded.map_err(EngineError::from))
+                }
+                Run::Read(packed, reading) => {
+                    let recorded = api.store().call_record_reading(store, providers, packed, reading)?;
+                    Ok(recorded.map_err(EngineError::from))
+                }
+            })??;
         }
         Ok(handle)
     }
 
     /// Puts back what can be: the state if it goes in, and each observation that does.
-    fn salvage(&mut self, name: &str, state: &[u8], journal: &[u8]) -> (Result<u32, EngineError>, Vec<u8>) {
-        let state = if self.restore(name, state, &mut []).is_ok() { state } else { &[] };
-        let mut kept = Vec::new();
-        for observation in packing::split(journal) {
-            let mut longer = [&*kept, observation].concat();
+    fn salvage(
+        &mut self,
+        name: &str,
+        state: &[u8],
+        journal: &Journal,
+    ) -> (Result<u32, EngineError>, Journal) {
+        let state = if self.restore(name, state, &mut Journal::default()).is_ok() { state } else { &[] };
+        let mut kept = Journal::default();
+        for (observation, reading) in journal.entries() {
+            let mut longer = kept.clone();
+            longer.push(observation, reading);
             if self.restore(name, state, &mut longer).is_ok() {
                 kept = longer;
             }
@@ -265,10 +297,7 @@ impl Shard {
             provider.journal.clear();
         } else {
             tracing::error!(provider = %provider.name, "the state cannot be exported");
-            while provider.journal.len() > JOURNAL_BYTES {
-                let oldest = packing::split(&provider.journal).next().map_or(usize::MAX, <[u8]>::len);
-                provider.journal.drain(..oldest.min(provider.journal.len()));
-            }
+            provider.journal.shorten(JOURNAL_BYTES);
         }
     }
 }

@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime};
 
 use runtime_signals_profile::toml::{Case, Expect};
 
-use crate::engine::Engine;
 use crate::observation::Observation;
 use crate::signal::Reading;
 use crate::time::{parse_rfc3339, rfc3339};
@@ -30,32 +29,34 @@ impl Display for FailedCase {
     }
 }
 
-/// Reads each case as a response of that provider type, and tells which ones fail. `text` is what the cases were
-/// read from.
-pub(super) fn failures(engine: &Engine, provider_type: &str, cases: &[Case], text: &str) -> Vec<FailedCase> {
+/// Reads each case, and tells which ones fail. `text` is what the cases were read from.
+pub(crate) fn failures(
+    cases: &[Case],
+    text: &str,
+    read: impl Fn(&Observation<'_>, SystemTime) -> Result<Reading, String>,
+) -> Vec<FailedCase> {
     let starts = text.lines().enumerate().filter(|(_, line)| line.trim_start().starts_with("[[case]]"));
     let mut lines = starts.map(|(index, _)| index + 1);
-    let outcomes = cases.iter().map(|case| (lines.next(), case, run(engine, provider_type, case)));
+    let outcomes = cases.iter().map(|case| (lines.next(), case, run(case, &read)));
     outcomes
         .filter(|(_, _, differences)| !differences.is_empty())
         .map(|(line, case, differences)| FailedCase { line, name: case.name.clone(), differences })
         .collect()
 }
 
-fn run(engine: &Engine, provider_type: &str, case: &Case) -> Vec<String> {
+fn run(case: &Case, read: impl Fn(&Observation<'_>, SystemTime) -> Result<Reading, String>) -> Vec<String> {
     let Some(now) = parse_rfc3339(&case.now) else { return vec![format!("now: `{}` is no time", case.now)] };
-    let mut response = Observation::new("", provider_type, &case.headers, Duration::ZERO);
+    let mut response = Observation::new("", "", &case.headers, Duration::ZERO);
     response.status = Some(case.status);
     response.body = case.body.as_deref().map(str::as_bytes);
-    match engine.parse(&response, now) {
+    match read(&response, now) {
         Ok(reading) => differences(&case.expect, &reading),
-        Err(error) => vec![error.to_string()],
+        Err(error) => vec![error],
     }
 }
 
 /// What differs between an expectation and a reading.
-fn differences(expect: &Expect, reading: &Reading) -> Vec<String> {
-    let milliseconds = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+pub(crate) fn differences(expect: &Expect, reading: &Reading) -> Vec<String> {
     let Expect { remaining_requests, remaining_tokens, reset_at, retry_after_ms, exhausted, refusal } =
         expect;
     let found_wait = reading.retry_after.map(milliseconds);
@@ -71,6 +72,22 @@ fn differences(expect: &Expect, reading: &Reading) -> Vec<String> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The expectation that a reading meets.
+pub(crate) fn expectation(reading: &Reading) -> Expect {
+    Expect {
+        remaining_requests: reading.remaining_requests,
+        remaining_tokens: reading.remaining_tokens,
+        reset_at: reading.reset_at.map(rfc3339),
+        retry_after_ms: reading.retry_after.map(milliseconds),
+        exhausted: reading.exhausted,
+        refusal: Some(reading.refusal),
+    }
+}
+
+fn milliseconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn reset_differs(expected: Option<&str>, found: Option<SystemTime>) -> Option<String> {
@@ -121,6 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_as_expected_has_no_differences() {
+        assert!(differences(&expectation(&reading()), &reading()).is_empty());
         assert!(differences(&expect(), &reading()).is_empty());
         for reset in ["2026-01-15T12:00:29Z", "2026-01-15T12:00:31Z"] {
             let expect = Expect { reset_at: Some(reset.into()), ..expect() };

@@ -18,6 +18,7 @@ use super::cases;
 use super::directory::{self, Links};
 use super::error::{ProfileFileError, ProfileProblem};
 use crate::engine::Engine;
+use crate::observation::Observation;
 
 /// Most profiles that one engine takes in.
 const MOST_GIVEN: usize = 256;
@@ -118,7 +119,10 @@ impl Shelf {
         let packed = pack(profile)?;
         if !source.cases.is_empty() {
             let candidate = self.candidate(engine, profile, &packed, text.len())?;
-            let failed = cases::failures(engine, &candidate, &source.cases, text);
+            let failed = cases::failures(&source.cases, text, |response, now| {
+                let response = Observation { provider_type: &candidate, ..*response };
+                engine.parse(&response, now).map_err(|error| error.to_string())
+            });
             if !failed.is_empty() {
                 return Err(ProfileProblem::Cases(failed));
             }
