@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cache::{CacheError, CommitError, NameError, RefreshError};
 use crate::engine::EngineError;
+use crate::parsers::ParserError;
 use crate::probe::ProbeError;
 use crate::service::CachedSignal;
 
@@ -20,6 +21,9 @@ pub enum Error {
     /// The signal cache cannot be read or written.
     #[error(transparent)]
     Cache(#[from] CacheError),
+    /// Parser components cannot be kept.
+    #[error(transparent)]
+    Parsers(#[from] ParserError),
     /// Liveness checks cannot be made.
     #[error(transparent)]
     Probe(#[from] ProbeError),

@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod engine;
+pub mod parsers;
 pub mod probe;
 pub mod profiles;
 pub mod quota;

@@ -8,6 +8,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::engine::{COMPONENT, CommitDecision, Engine, EngineOptions, Evidence, EvidenceSource};
 use crate::error::Error;
 use crate::observation::{Headers, Observation};
+use crate::parsers::{self, Parsers};
 use crate::probe::{HttpProbe, Probe};
 use crate::profiles::{LoadedProfiles, ProfileDir, ProfileFile, ProfileFileError, Profiles};
 use crate::quota::{QuotaHarness, QuotaPaths, QuotaSources};
@@ -44,7 +45,8 @@ pub struct Store {
 }
 
 struct Inner {
-    engine: Engine,
+    engine: Arc<Engine>,
+    parsers: Option<Arc<Parsers>>,
     clock: Arc<dyn Clock>,
     probe: Arc<dyn Probe>,
     quota: Arc<dyn QuotaHarness>,
@@ -66,6 +68,8 @@ pub struct StoreOptions {
     pub quota: Option<Arc<dyn QuotaHarness>>,
     /// The directory of the user's own profiles; `None` for none.
     pub profiles: Option<PathBuf>,
+    /// How parser components are admitted and run; `None` for none.
+    pub parsers: Option<parsers::Options>,
 }
 
 impl Store {
@@ -81,16 +85,21 @@ impl Store {
     /// A store of the given parts. Profiles that are refused are logged and told by [`profiles`](Self::profiles).
     ///
     /// # Errors
-    /// The engine cannot be loaded, or there is no TLS for probes.
+    /// The engine cannot be loaded, there is no TLS for probes, or parsers cannot be kept as the options say.
     pub fn with_options(options: StoreOptions) -> Result<Self, Error> {
-        let StoreOptions { engine, component, clock, probe, quota, profiles } = options;
+        let StoreOptions { engine: engine_options, component, clock, probe, quota, profiles, parsers } =
+            options;
+        let engine = Arc::new(Engine::new(component.as_deref().unwrap_or(COMPONENT), &engine_options)?);
+        let parsers =
+            parsers.map(|options| Parsers::open(engine.clone(), engine_options.code_cache, options));
         let probe = match probe {
             Some(probe) => probe,
             None => Arc::new(HttpProbe::new(crate::probe::DEFAULT_TIMEOUT)?),
         };
         let store = Self {
             inner: Arc::new(Inner {
-                engine: Engine::new(component.as_deref().unwrap_or(COMPONENT), &engine)?,
+                engine,
+                parsers: parsers.transpose()?.map(Arc::new),
                 clock: clock.unwrap_or_else(|| Arc::new(SystemClock)),
                 probe,
                 quota: quota.unwrap_or_else(|| Arc::new(QuotaSources::new(QuotaPaths::from_env()))),
@@ -123,6 +132,12 @@ impl Store {
         self.inner.profiles.check(&self.inner.engine, file)
     }
 
+    /// The parser components, where there may be any.
+    #[must_use]
+    pub fn parsers(&self) -> Option<&Arc<Parsers>> {
+        self.inner.parsers.as_ref()
+    }
+
     /// The time by the store's clock.
     #[must_use]
     pub fn now(&self) -> SystemTime {
@@ -153,7 +168,11 @@ impl Store {
         if observation.provider.is_empty() {
             return Ok(());
         }
-        Ok(self.inner.engine.record(observation, self.now())?)
+        let (Inner { engine, parsers, .. }, now) = (&*self.inner, self.now());
+        match parsers.as_ref().and_then(|parsers| parsers.read(observation, now)) {
+            Some(reading) => Ok(engine.record_reading(observation, &reading, now)?),
+            None => Ok(engine.record(observation, now)?),
+        }
     }
 
     /// Records finished calls by few crossings into the sandbox. Tells of each whether it was recorded; what
@@ -162,7 +181,15 @@ impl Store {
     /// # Errors
     /// The engine failed before anything was recorded.
     pub fn record_batch(&self, observations: &[Observation<'_>]) -> Result<Vec<Result<(), Error>>, Error> {
-        let outcomes = self.inner.engine.record_batch(observations, self.now())?;
+        let parsers = self.inner.parsers.as_ref();
+        if parsers.is_some_and(|parsers| parsers.any()) {
+            return Ok(observations.iter().map(|observation| self.record(observation)).collect());
+        }
+        let now = self.now();
+        let outcomes = self.inner.engine.record_batch(observations, now)?;
+        if let Some(parsers) = parsers {
+            observations.iter().for_each(|observation| parsers.note(observation, now));
+        }
         Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect())
     }
 
@@ -171,7 +198,11 @@ impl Store {
     /// # Errors
     /// The engine failed.
     pub fn parse(&self, response: &Observation<'_>) -> Result<Reading, Error> {
-        Ok(self.inner.engine.parse(response, self.now())?)
+        let (Inner { engine, parsers, .. }, now) = (&*self.inner, self.now());
+        match parsers.as_ref().and_then(|parsers| parsers.parse(response, now)) {
+            Some(reading) => Ok(reading),
+            None => Ok(engine.parse(response, now)?),
+        }
     }
 
     /// When a request of this size can pass in this scope, from all limits and refusals that are known in

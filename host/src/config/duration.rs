@@ -11,11 +11,11 @@ use serde::{Deserializer, Serializer};
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 const EXAMPLES: &str = "write a number and a unit, such as 500ms, 90s or 5m";
 
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     from.deserialize_str(Text)
 }
 
-pub(super) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&SpanPrinter::new().spacing(Spacing::None).unsigned_duration_to_string(duration))
 }
 

@@ -6,7 +6,7 @@
 
 mod cache;
 mod discovery;
-mod duration;
+pub(crate) mod duration;
 mod error;
 mod file;
 mod problem;
@@ -54,6 +54,8 @@ pub struct Config {
     pub refresh: RefreshSettings,
     /// What is looked for where no provider is configured.
     pub discovery: Discovery,
+    /// Parser components: whom to trust, and within which limits.
+    pub parsers: crate::parsers::Options,
     /// The providers, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderConfig>,
