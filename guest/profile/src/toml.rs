@@ -114,15 +114,6 @@ pub fn compile_builtin() -> Result<Vec<Source>, ProfileError> {
     builtin().iter().map(|(_, text)| parse(text)).collect()
 }
 
-/// Reads a file of cases alone.
-///
-/// # Errors
-///
-/// When the text is none, with the line, the key and what to do.
-pub fn parse_cases(text: &str) -> Result<Vec<Case>, ProfileError> {
-    case::read(&Table::parse(text, &["case"])?)
-}
-
 /// A profile as far as its file tells it.
 struct Compiled {
     source: Source,
