@@ -18,6 +18,7 @@ pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod parsers;
+pub mod forms;
 pub mod probe;
 pub mod profiles;
 pub mod quota;

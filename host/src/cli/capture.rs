@@ -4,15 +4,14 @@ use std::time::SystemTime;
 
 use anyhow::anyhow;
 use runtime_signals::capture::{self, Cleaned, Response as Seen};
+use runtime_signals::forms::{Response, milliseconds};
 use runtime_signals::time::rfc3339;
 use runtime_signals::{Reading, Store};
 use serde::Serialize;
 use serde_json::ser::{PrettyFormatter, Serializer};
 
-use super::forms::{Response, raw};
 use super::lines::Input;
-use super::reading::milliseconds;
-use super::{Exit, output, tell};
+use super::{Exit, output, raw, tell};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

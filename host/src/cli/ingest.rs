@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use runtime_signals::forms::Call;
 use runtime_signals::{CachedSignal, Error, Observation, Service};
 use serde::Serialize;
 
 use super::context::{Context, block_on, finish, interrupted};
-use super::forms::Call;
 use super::lines::{Input, Line, Tally, for_each_batch};
 use super::output::Output;
 use super::{Exit, output};

@@ -9,11 +9,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use super::forms::BadLine;
+use runtime_signals::forms::{BadLine, MOST_BYTES};
+
 use super::{Exit, tell};
 
-/// Longest line, in bytes, without its end.
-pub(super) const MOST_BYTES: usize = 1 << 20;
 /// Most lines of a batch.
 const MOST_LINES: usize = 256;
 /// How much is read at once.

@@ -1,10 +1,9 @@
 //! `parse`: what responses say about limits.
 
 use runtime_signals::Store;
+use runtime_signals::forms::{ReadingForm, Response};
 
-use super::forms::Response;
 use super::lines::{Input, for_each_batch};
-use super::reading::ReadingForm;
 use super::{Exit, output};
 
 #[derive(Debug, clap::Args)]

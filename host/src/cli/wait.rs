@@ -8,12 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use clap::ValueEnum;
 use jiff::fmt::friendly::SpanParser;
-use runtime_signals::time::rfc3339;
+use runtime_signals::forms::WaitForm;
 use runtime_signals::{Binding, Limit, Need, Scope, Service, Wait};
-use serde::Serialize;
 
 use super::context::{Context, provider_name};
-use super::reading::LimitForm;
 use super::{Exit, human, output};
 
 /// The longest nap before the clock and the cache are looked at again.
@@ -108,38 +106,6 @@ impl Request {
             output::write(format!("{}: {}\n", self.name, in_words(wait, now)).as_bytes())?;
         }
         Ok(exit)
-    }
-}
-
-/// The answer as JSON.
-#[derive(Serialize)]
-struct WaitForm<'a> {
-    provider: &'a str,
-    answer: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    wait_ms: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<LimitForm<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<&'static str>,
-}
-
-impl<'a> WaitForm<'a> {
-    fn new(provider: &'a str, wait: &'a Wait, now: SystemTime) -> Self {
-        let (answer, limit, refusal) = match wait {
-            Wait::Go => ("go", None, None),
-            Wait::Until { binding: Binding::Limit(limit), .. } => ("wait", Some(limit), None),
-            Wait::Until { binding: Binding::Refusal(class), .. } => ("wait", None, Some(class.as_str())),
-            Wait::TooLarge(limit) => ("too_large", Some(limit), None),
-            Wait::Unknown => ("unknown", None, None),
-        };
-        let until = if let Wait::Until { at, .. } = wait { Some(rfc3339(*at)) } else { None };
-        let rounded_up =
-            |wait: Duration| u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        let wait_ms = wait.duration(now).map(rounded_up);
-        Self { provider, answer, wait_ms, until, limit: limit.map(LimitForm::from), refusal }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use runtime_signals::time::parse_rfc3339;
 use serde_json::{Map, Value};
 
 use super::{BadLine, HeaderList};
+use crate::time::parse_rfc3339;
 
 /// The fields of one line that were not taken yet.
 pub(super) struct Fields(Map<String, Value>);

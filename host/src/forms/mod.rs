@@ -1,29 +1,40 @@
-//! The JSON of input lines.
+//! The JSON that the command line and the service share: observations and responses in, readings and waits out.
 //!
-//! Fields are taken out one by one, so that an error names the field and never repeats what stands there:
+//! Of what comes in, fields are taken out one by one, so that an error names the field and never repeats what stands there:
 //! it may be a secret. `null` is as good as absent, and keys that nobody asks for are skipped.
 
 use std::time::{Duration, SystemTime};
 
-use runtime_signals::cache::NameError;
-use runtime_signals::capture::Response as Seen;
-use runtime_signals::{Observation, cache_source};
-
 use self::fields::Fields;
-use super::lines::MOST_BYTES;
+use crate::cache::{NameError, cache_source};
+use crate::capture::Response as Seen;
+use crate::observation::Observation;
 
 mod fields;
-pub(super) mod raw;
+mod reading;
+mod wait;
+
+pub use self::reading::{LimitForm, ReadingForm, milliseconds};
+pub use self::wait::WaitForm;
+
+/// Longest line, in bytes, without its end.
+pub const MOST_BYTES: usize = 1 << 20;
 
 /// Why a line was not understood.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BadLine {
+#[non_exhaustive]
+pub enum BadLine {
     /// More bytes than a line may have.
     #[error("longer than {MOST_BYTES} bytes: leave out what is not needed, or cut the body")]
     TooLong,
     /// No JSON.
     #[error("no JSON: {what} (column {column})")]
-    NoJson { what: String, column: usize },
+    NoJson {
+        /// What is wrong.
+        what: String,
+        /// Where, from 1 on.
+        column: usize,
+    },
     /// Other JSON than an object.
     #[error("no JSON object: give one object a line")]
     NoObject,
@@ -38,7 +49,12 @@ pub(super) enum BadLine {
     NoType,
     /// A field has the wrong type, or a value beyond its range.
     #[error("`{field}` is not {expected}")]
-    Wrong { field: &'static str, expected: &'static str },
+    Wrong {
+        /// The field.
+        field: &'static str,
+        /// What belongs there.
+        expected: &'static str,
+    },
     /// The latency is given in two units.
     #[error("both `latency_ms` and `latency_ns` are given: leave out one of them")]
     TwoLatencies,
@@ -48,19 +64,23 @@ pub(super) enum BadLine {
 }
 
 /// The headers of a response, in order.
-type HeaderList = Vec<(String, String)>;
+pub type HeaderList = Vec<(String, String)>;
 
 /// A response, as `parse` reads it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Response {
-    pub(super) seen: Seen,
+pub struct Response {
+    /// The response itself.
+    pub seen: Seen,
     /// When it was received.
-    pub(super) now: Option<SystemTime>,
+    pub now: Option<SystemTime>,
 }
 
 impl Response {
     /// Reads a line. `provider_type` stands in where the line names none.
-    pub(super) fn read(line: &[u8], provider_type: Option<&str>) -> Result<Self, BadLine> {
+    ///
+    /// # Errors
+    /// Why the line was not understood.
+    pub fn read(line: &[u8], provider_type: Option<&str>) -> Result<Self, BadLine> {
         let mut fields = Fields::read(line)?;
         let own_type = fields.text("type")?.or_else(|| provider_type.map(str::to_owned));
         let seen = Seen {
@@ -72,7 +92,9 @@ impl Response {
         Ok(Self { seen, now: fields.time("now")? })
     }
 
-    pub(super) fn observation(&self) -> Observation<'_> {
+    /// The same as the library takes it.
+    #[must_use]
+    pub fn observation(&self) -> Observation<'_> {
         let Seen { provider_type, status, headers, body } = &self.seen;
         let mut observation = Observation::new("", provider_type, headers, Duration::ZERO);
         observation.status = Some(*status);
@@ -84,8 +106,9 @@ impl Response {
 
 /// A finished call, as `ingest` reads it.
 #[derive(Debug, PartialEq)]
-pub(super) struct Call {
-    pub(super) provider: String,
+pub struct Call {
+    /// The provider's name, which can be that of a file.
+    pub provider: String,
     provider_type: String,
     status: Option<u16>,
     headers: HeaderList,
@@ -100,7 +123,10 @@ pub(super) struct Call {
 
 impl Call {
     /// Reads a line. Where the call failed with an error, there may be no status, headers and latency.
-    pub(super) fn read(line: &[u8]) -> Result<Self, BadLine> {
+    ///
+    /// # Errors
+    /// Why the line was not understood.
+    pub fn read(line: &[u8]) -> Result<Self, BadLine> {
         let mut fields = Fields::read(line)?;
         let error = fields.text("error")?;
         let (status, headers, latency) = (fields.status()?, fields.headers()?, fields.latency()?);
@@ -127,7 +153,9 @@ impl Call {
         Ok(call)
     }
 
-    pub(super) fn observation(&self) -> Observation<'_> {
+    /// The same as the library takes it.
+    #[must_use]
+    pub fn observation(&self) -> Observation<'_> {
         Observation {
             provider: &self.provider,
             provider_type: &self.provider_type,
@@ -146,7 +174,7 @@ impl Call {
 
 #[cfg(test)]
 mod tests {
-    use runtime_signals::time::parse_rfc3339;
+    use crate::time::parse_rfc3339;
     use serde_json::{Value, json};
 
     use super::*;

@@ -2,15 +2,15 @@
 
 use runtime_signals::capture::Response as Seen;
 
-use super::{BadLine, HeaderList, Response};
+use runtime_signals::forms::{BadLine, HeaderList, Response};
 
 /// Does the input begin as a raw response does?
-pub(in crate::cli) fn is_http(input: &[u8]) -> bool {
+pub(super) fn is_http(input: &[u8]) -> bool {
     input.trim_ascii_start().starts_with(b"HTTP/")
 }
 
 /// Reads a raw response. Of several heads, as redirects, proxies and `100 Continue` bring, the last one counts.
-pub(in crate::cli) fn read(input: &[u8], provider_type: Option<&str>) -> Result<Response, BadLine> {
+pub(super) fn read(input: &[u8], provider_type: Option<&str>) -> Result<Response, BadLine> {
     let text = String::from_utf8_lossy(input.trim_ascii_start());
     let mut rest = &*text;
     let mut lines = 0;

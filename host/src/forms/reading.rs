@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use runtime_signals::time::rfc3339;
-use runtime_signals::{Effect, Limit, Reading, Refill};
 use serde::Serialize;
 
+use crate::signal::{Effect, Limit, Reading, Refill};
+use crate::time::rfc3339;
+
 /// A reading, as `parse` prints it: what is not known is `null`.
-#[derive(Serialize)]
-pub(super) struct ReadingForm<'a> {
+#[derive(Debug, Serialize)]
+pub struct ReadingForm<'a> {
     remaining_requests: Option<u64>,
     remaining_tokens: Option<u64>,
     reset_at: Option<String>,
@@ -20,8 +21,8 @@ pub(super) struct ReadingForm<'a> {
 }
 
 /// A limit, in the form that it has in a signal.
-#[derive(Serialize)]
-pub(super) struct LimitForm<'a> {
+#[derive(Debug, Serialize)]
+pub struct LimitForm<'a> {
     quantity: &'a str,
     #[serde(skip_serializing_if = "ScopeForm::is_empty")]
     scope: ScopeForm<'a>,
@@ -44,7 +45,7 @@ pub(super) struct LimitForm<'a> {
     effect: Option<&'a str>,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct ScopeForm<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<&'a str>,
@@ -59,7 +60,8 @@ impl ScopeForm<'_> {
 }
 
 /// A wait as JSON tells it: readings have whole milliseconds.
-pub(super) fn milliseconds(wait: Duration) -> u64 {
+#[must_use]
+pub fn milliseconds(wait: Duration) -> u64 {
     u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
