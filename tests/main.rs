@@ -17,5 +17,6 @@ mod probe_readiness;
 mod profiles;
 mod quota;
 mod sandbox;
+mod serve;
 mod service;
 mod support;

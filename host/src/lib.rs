@@ -17,11 +17,12 @@ pub mod clock;
 pub mod config;
 pub mod demo;
 pub mod engine;
-pub mod parsers;
 pub mod forms;
+pub mod parsers;
 pub mod probe;
 pub mod profiles;
 pub mod quota;
+pub mod server;
 pub mod statusline;
 pub mod time;
 

@@ -295,6 +295,12 @@ impl Service {
         self.behind.write_now(&cache_source(provider)?)
     }
 
+    /// Takes in what others have stored of a provider by now.
+    pub(crate) fn take_in(&self, source: &Source) -> Result<(), Error> {
+        self.know(source.name())?;
+        self.disk.adopt(source)
+    }
+
     /// Takes in what others have stored of a provider, the first time that it is asked about.
     fn know(&self, provider: &str) -> Result<(), Error> {
         self.behind.first_time(provider, |source| self.disk.adopt(source))

@@ -98,7 +98,16 @@ pub(super) fn finish(service: &Service) -> Result<(), Error> {
 /// Runs a future to its end. What it leaves behind, such as a name that is still being resolved, is not
 /// waited for.
 pub(super) fn block_on<F: Future>(future: F) -> anyhow::Result<F::Output> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    run_on(tokio::runtime::Builder::new_current_thread(), future)
+}
+
+/// The same on several threads.
+pub(super) fn block_on_threads<F: Future>(future: F) -> anyhow::Result<F::Output> {
+    run_on(tokio::runtime::Builder::new_multi_thread(), future)
+}
+
+fn run_on<F: Future>(mut builder: tokio::runtime::Builder, future: F) -> anyhow::Result<F::Output> {
+    let runtime = builder.enable_all().build();
     let runtime = runtime.map_err(|error| anyhow!("cannot wait for the network: {error}"))?;
     let output = runtime.block_on(future);
     runtime.shutdown_background();

@@ -20,6 +20,7 @@ mod parse;
 mod profile;
 mod raw;
 mod read;
+mod serve;
 mod status;
 mod statusline;
 mod table;
@@ -53,6 +54,8 @@ Environment:
   FIZ_LOCK_TIMEOUT              how long to wait for a lock of the cache (100ms)
   RUNTIME_SIGNALS_CONFIG        the configuration (~/.config/runtime-signals/runtime-signals.toml)
   RUNTIME_SIGNALS_PROFILES      directory of your own profiles (~/.config/runtime-signals/profiles)
+  RUNTIME_SIGNALS_LISTEN        where the service listens (127.0.0.1:7433)
+  RUNTIME_SIGNALS_TOKEN         the token that requests to the service have to carry
   RUNTIME_SIGNALS_LOG           what is logged: error, warn, info, debug, trace (warn)
   NO_COLOR                      no colours";
 
@@ -92,6 +95,8 @@ enum Command {
     Collect(collect::Args),
     /// Look at a provider, or at all that are cached or configured, and store the signals
     Warmup(collect::WarmupArgs),
+    /// Run the service: keep providers fresh, take observations and show signals over HTTP
+    Serve(serve::Args),
     /// Print what is stored of a provider, or of all
     Read(read::Args),
     /// Sleep until a request can pass; at once if it can
@@ -153,6 +158,7 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         Some(Command::Capture(args)) => capture::run(&args),
         Some(Command::Collect(args)) => collect::run(args, context),
         Some(Command::Warmup(args)) => collect::warmup(args, context),
+        Some(Command::Serve(args)) => serve::run(&args, context),
         Some(Command::Read(args)) => read::run(&args, context),
         Some(Command::Wait(args)) => wait::run(&args, context),
         Some(Command::Guard(args)) => wait::guard(&args, context),

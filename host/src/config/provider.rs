@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::discovery::usual_base_url;
 use super::duration;
-use crate::cache::cache_source;
+use crate::cache::{Source, cache_source};
 use crate::store::CollectInput;
 
 /// Types whose servers run wherever somebody has put them: there is no usual address.
@@ -35,6 +35,11 @@ pub struct ProviderConfig {
 }
 
 impl ProviderConfig {
+    /// A provider that is named for its type.
+    pub(crate) fn named_for_its_type(name: ProviderName, base_url: Option<BaseUrl>) -> Self {
+        Self { provider_type: name.0.clone(), name, base_url, interval: None, order: None }
+    }
+
     /// What a refresh looks at.
     #[must_use]
     pub fn input(&self) -> CollectInput {
@@ -64,6 +69,12 @@ impl ProviderName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<Source> for ProviderName {
+    fn from(source: Source) -> Self {
+        Self(source.name().to_owned())
     }
 }
 

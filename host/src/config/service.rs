@@ -54,6 +54,9 @@ pub struct ServiceLimits {
     /// Event streams at the same time: 64. More are refused with 503.
     #[serde(deserialize_with = "at_least_one")]
     pub event_streams: usize,
+    /// Providers that are known at the same time: 20,000. Observations of more are refused.
+    #[serde(deserialize_with = "at_least_one")]
+    pub providers: usize,
     /// Leases at the same time: 10,000. More are refused with 503.
     #[serde(deserialize_with = "at_least_one")]
     pub leases: usize,
@@ -74,6 +77,7 @@ impl Default for ServiceLimits {
             connections: 1024,
             requests_per_second: 2000,
             event_streams: 64,
+            providers: 20_000,
             leases: 10_000,
             idle_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),

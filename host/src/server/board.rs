@@ -1,0 +1,303 @@
+//! What clients see: the signal of each provider as of now, and what changes of it.
+//!
+//! A provider is judged anew when something was recorded of it, when a time that its signal names has come, and
+//! otherwise at most once a [`GLANCE`]. Changes are told as long as anybody listens.
+
+use std::collections::HashMap;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::broadcast;
+
+use crate::cache::cache_source;
+use crate::error::Error;
+use crate::service::Service;
+use crate::signal::{ModelStatus, Signal};
+
+/// A signal that nothing was recorded of is as good as now for so long.
+const GLANCE: Duration = Duration::from_secs(1);
+/// Changes that a listener may lag behind.
+const MOST_PENDING: usize = 1024;
+
+/// The signal of a provider, as it is shown.
+#[derive(Debug)]
+pub struct Entry {
+    /// The signal.
+    pub signal: Signal,
+    /// The same as JSON.
+    pub json: Vec<u8>,
+    /// When there was the last news of the provider; `None` for never.
+    pub updated_at: Option<SystemTime>,
+    /// Changes with the signal, but for the time at which it was judged.
+    pub tag: u64,
+}
+
+/// A signal that has changed.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// As it is now.
+    pub entry: Arc<Entry>,
+    /// The status that it had before; `None` for a provider that is new.
+    pub before: Option<ModelStatus>,
+}
+
+/// All entries.
+pub struct Board {
+    service: Service,
+    places: Mutex<HashMap<Box<str>, Place>>,
+    changes: broadcast::Sender<Change>,
+}
+
+#[derive(Default)]
+struct Place {
+    entry: Option<Arc<Entry>>,
+    /// Something was recorded since it was judged.
+    dirty: bool,
+    judged_at: Option<SystemTime>,
+    /// When a time comes that the signal names.
+    next_change: Option<SystemTime>,
+    updated_at: Option<SystemTime>,
+    /// When the stored signal that was taken in was written.
+    taken_in: Option<SystemTime>,
+}
+
+impl Place {
+    /// Is it to be judged again?
+    fn is_due(&self, now: SystemTime) -> bool {
+        self.dirty || self.next_change.is_some_and(|at| at <= now)
+    }
+
+    fn is_good(&self, now: SystemTime) -> bool {
+        let age = self.judged_at.map(|at| now.duration_since(at));
+        !self.is_due(now) && matches!(age, Some(Ok(age)) if age < GLANCE)
+    }
+}
+
+impl Board {
+    /// An empty board over a service.
+    #[must_use]
+    pub fn new(service: Service) -> Self {
+        Self { service, places: Mutex::default(), changes: broadcast::channel(MOST_PENDING).0 }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Listens to changes from now on. Who lags behind is told so.
+    #[must_use]
+    pub fn listen(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    /// How many providers it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Has it none?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Is it known of?
+    #[must_use]
+    pub fn has(&self, provider: &str) -> bool {
+        self.lock().contains_key(provider)
+    }
+
+    /// The names of all providers, sorted.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.lock().keys().map(|name| name.to_string()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Gives a provider a place before there is any news of it.
+    pub fn add(&self, provider: &str) {
+        self.lock().entry(provider.into()).or_insert_with(|| Place { dirty: true, ..Place::default() });
+    }
+
+    /// Gives a provider a place, unless it is new and there are `most` already.
+    pub(super) fn admit(&self, provider: &str, most: usize) -> bool {
+        let mut places = self.lock();
+        if places.contains_key(provider) {
+            return true;
+        }
+        let has_room = places.len() < most;
+        if has_room {
+            places.insert(provider.into(), Place { dirty: true, ..Place::default() });
+        }
+        has_room
+    }
+
+    /// Something was recorded of a provider.
+    pub fn mark(&self, provider: &str) {
+        let now = self.service.store().now();
+        let mut places = self.lock();
+        if let Some(place) = places.get_mut(provider) {
+            (place.dirty, place.updated_at) = (true, Some(now));
+        } else {
+            places.insert(provider.into(), Place { dirty: true, updated_at: Some(now), ..Place::default() });
+        }
+    }
+
+    /// The signal of a provider as of now; `None` where it is not known of.
+    ///
+    /// # Errors
+    /// The cache cannot be read, or the engine failed.
+    pub fn entry(&self, provider: &str) -> Result<Option<Arc<Entry>>, Error> {
+        let now = self.service.store().now();
+        match self.lock().get(provider) {
+            None => return Ok(None),
+            Some(place) if place.is_good(now) => {
+                if let Some(entry) = &place.entry {
+                    return Ok(Some(entry.clone()));
+                }
+            }
+            Some(_) => {}
+        }
+        self.judge(provider, now).map(Some)
+    }
+
+    /// The signals of all providers as of now, by name.
+    ///
+    /// # Errors
+    /// The cache cannot be read, or the engine failed.
+    pub fn entries(&self) -> Result<Vec<Arc<Entry>>, Error> {
+        let entries = self.names().into_iter().map(|name| self.entry(&name));
+        entries.filter_map(Result::transpose).collect()
+    }
+
+    /// Is there news of a provider that is younger than the time-to-live? And how old is it?
+    #[must_use]
+    pub fn freshness(&self, entry: &Entry) -> (bool, Option<Duration>) {
+        let now = self.service.store().now();
+        let age = entry.updated_at.map(|at| now.duration_since(at).unwrap_or_default());
+        (age.is_some_and(|age| age < self.ttl()), age)
+    }
+
+    /// How long news is fresh.
+    #[must_use]
+    pub fn ttl(&self) -> Duration {
+        self.service.cache().options().ttl
+    }
+
+    /// Judges all that are due, where anybody listens.
+    pub fn tick(&self) {
+        if self.changes.receiver_count() == 0 {
+            return;
+        }
+        let now = self.service.store().now();
+        let due: Vec<Box<str>> = {
+            let places = self.lock();
+            let due = places.iter().filter(|(_, place)| place.entry.is_none() || place.is_due(now));
+            due.map(|(name, _)| name.clone()).collect()
+        };
+        for provider in due {
+            if let Err(error) = self.judge(&provider, now) {
+                tracing::warn!(%provider, %error, "a signal cannot be judged");
+            }
+        }
+    }
+
+    fn judge(&self, provider: &str, now: SystemTime) -> Result<Arc<Entry>, Error> {
+        // What is recorded from here on makes it due again.
+        let updated_at = {
+            let mut places = self.lock();
+            let place = places.entry(provider.into()).or_default();
+            place.dirty = false;
+            place.updated_at
+        };
+        let signal = self.service.recorded(provider)?;
+        let json = self.service.store().encode(&signal)?;
+        let tag = tag(&json);
+        let next_change = next_change(&signal, now);
+        let entry = Arc::new(Entry { signal, json, updated_at, tag });
+
+        let mut places = self.lock();
+        let place = places.entry(provider.into()).or_default();
+        let before = place.entry.replace(entry.clone());
+        (place.judged_at, place.next_change) = (Some(now), next_change);
+        drop(places);
+        if before.as_ref().is_none_or(|before| before.tag != tag) {
+            let before = before.map(|before| before.signal.status);
+            // Nobody has to listen.
+            let _ = self.changes.send(Change { entry: entry.clone(), before });
+        }
+        Ok(entry)
+    }
+
+    /// Takes in what other processes have stored since the last time.
+    ///
+    /// # Errors
+    /// The cache cannot be listed.
+    pub fn look_at_disk(&self) -> Result<(), Error> {
+        let cache = self.service.cache();
+        for source in cache.list()? {
+            // One that is gone by now is none that is stored.
+            let Ok(modified) = fs::metadata(cache.path(&source)).and_then(|file| file.modified()) else {
+                continue;
+            };
+            let name = source.name();
+            if self.lock().get(name).is_some_and(|place| place.taken_in == Some(modified)) {
+                continue;
+            }
+            if let Err(error) = self.take_in(name, modified) {
+                tracing::warn!(provider = name, %error, "what is stored cannot be taken in");
+            }
+        }
+        Ok(())
+    }
+
+    fn take_in(&self, provider: &str, modified: SystemTime) -> Result<(), Error> {
+        self.service.take_in(&cache_source(provider)?)?;
+        let mut places = self.lock();
+        let place = places.entry(provider.into()).or_default();
+        // Our own writes come back as well: they are no news.
+        (place.dirty, place.taken_in) = (true, Some(modified));
+        place.updated_at = place.updated_at.or(Some(modified));
+        Ok(())
+    }
+}
+
+/// When the signal changes by itself.
+fn next_change(signal: &Signal, now: SystemTime) -> Option<SystemTime> {
+    let limits = signal.limits.iter().filter_map(|limit| limit.resets_at);
+    let cooldowns = signal.cooldowns.iter().map(|cooldown| cooldown.until);
+    let own = [signal.quota_reset_at, signal.cooldown_until].into_iter().flatten();
+    limits.chain(cooldowns).chain(own).filter(|at| *at > now).min()
+}
+
+/// A hash of the signal's JSON without the time at which it was judged.
+fn tag(json: &[u8]) -> u64 {
+    const RECORDED_AT: &[u8] = b",\"recorded_at\":\"";
+    let mut hasher = DefaultHasher::new();
+    // Texts before it cannot hold it: their quotation marks are escaped.
+    match json.windows(RECORDED_AT.len()).position(|bytes| bytes == RECORDED_AT) {
+        Some(start) => {
+            let (before, rest) = json.split_at(start);
+            let value = rest.get(RECORDED_AT.len()..).unwrap_or_default();
+            let after = value.splitn(2, |byte| *byte == b'"').nth(1).unwrap_or_default();
+            (before, after).hash(&mut hasher);
+        }
+        None => json.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_tag_leaves_out_the_time_of_the_judgement_and_nothing_else() {
+        let json = |at: &str, last: &str| format!("{{\"a\":1,\"recorded_at\":\"{at}\",\"b\":{last}}}");
+        let tag = |at, last| super::tag(json(at, last).as_bytes());
+        assert_eq!(tag("2026-01-15T12:00:00Z", "2"), tag("2026-01-15T12:00:07.5Z", "2"));
+        assert_ne!(tag("2026-01-15T12:00:00Z", "2"), tag("2026-01-15T12:00:00Z", "3"));
+    }
+}

@@ -1,0 +1,143 @@
+//! `GET /v1/events`: server-sent events, one for each signal that changes.
+//!
+//! A stream begins with every signal there is. A client that takes them too slowly misses some, is told `resync`,
+//! and gets every signal anew: memory is bounded by the board's channel. One that takes nothing at all is cut off
+//! by the listener.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, StatusCode, header};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio_stream::wrappers::ReceiverStream;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::board::{Change, Entry};
+use super::problem::Problem;
+use super::signals::write_entry;
+use super::state::AppState;
+
+/// Between two signs of life.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Events that wait for one client.
+const MOST_WAITING: usize = 16;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(events))
+}
+
+/// Every signal, and from then on each that changes: events `signal`, whose data is as that of `/v1/signals/{provider}`
+/// with `before`, the status it had. `resync` says that some were missed; every signal follows.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    tag = "signals",
+    responses(
+        (status = 200, description = "A stream of events", content_type = "text/event-stream"),
+        (status = 503, description = "There are as many streams as may be", body = Problem),
+    )
+)]
+async fn events(State(state): State<AppState>) -> Result<Response, Problem> {
+    let Ok(place) = state.streams.clone().try_acquire_owned() else {
+        let detail = "there are as many event streams as `service.limits.event_streams` allows";
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail);
+        return Err(problem.retry_after(Duration::from_secs(5)));
+    };
+    let (to, stream) = tokio::sync::mpsc::channel(MOST_WAITING);
+    tokio::spawn(Feed { changes: state.board.listen(), state, to, _place: place }.run());
+    let stream = Sse::new(ReceiverStream::new(stream)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    let headers = [
+        (header::CACHE_CONTROL, "no-store"),
+        // Proxies in between hold streams back unless they are told not to.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, stream).into_response())
+}
+
+/// What one client gets.
+struct Feed {
+    state: AppState,
+    changes: Receiver<Change>,
+    to: tokio::sync::mpsc::Sender<Result<Event, Infallible>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Feed {
+    /// Sends until the client or the service goes away.
+    async fn run(mut self) {
+        let (state, to) = (self.state.clone(), self.to.clone());
+        tokio::select! {
+            _ = self.send_all() => {}
+            () = to.closed() => {}
+            () = state.ended() => {}
+        }
+    }
+
+    /// `None`: the client is gone.
+    async fn send_all(&mut self) -> Option<()> {
+        self.send_every_signal().await?;
+        loop {
+            match self.changes.recv().await {
+                Ok(change) => self.send_change(&change).await?,
+                Err(RecvError::Lagged(missed)) => {
+                    let data = format!("{{\"missed\":{missed}}}");
+                    self.send(Event::default().event("resync").data(data)).await?;
+                    // What is still in the channel is older than what is sent now.
+                    self.changes = self.changes.resubscribe();
+                    self.send_every_signal().await?;
+                }
+                Err(RecvError::Closed) => return None,
+            }
+        }
+    }
+
+    /// Sends every signal, then those that have changed meanwhile: not again what is as it was sent.
+    async fn send_every_signal(&mut self) -> Option<()> {
+        let mut sent = HashMap::new();
+        for name in self.state.board.names() {
+            match self.state.board.entry(&name) {
+                Ok(Some(entry)) => {
+                    self.send_signal(&entry, None).await?;
+                    sent.insert(name, entry.tag);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(provider = name, %error, "a signal cannot be judged"),
+            }
+        }
+        for _ in 0..self.changes.len() {
+            // One that lags by now is told so by the next look.
+            let Ok(change) = self.changes.try_recv() else { break };
+            if sent.get(&change.entry.signal.provider) != Some(&change.entry.tag) {
+                self.send_change(&change).await?;
+            }
+        }
+        Some(())
+    }
+
+    async fn send_change(&self, Change { entry, before }: &Change) -> Option<()> {
+        self.send_signal(entry, Some(before.map(|status| status.as_str()))).await
+    }
+
+    async fn send_signal(&self, entry: &Arc<Entry>, change: Option<Option<&str>>) -> Option<()> {
+        let mut data = Vec::with_capacity(entry.json.len() + 96);
+        write_entry(&self.state.board, entry, &mut data);
+        if let Some(before) = change {
+            data.pop();
+            let before = before.map_or_else(|| "null".to_owned(), |status| format!("\"{status}\""));
+            data.extend_from_slice(format!(",\"before\":{before}}}").as_bytes());
+        }
+        self.send(Event::default().event("signal").data(String::from_utf8_lossy(&data))).await
+    }
+
+    async fn send(&self, event: Event) -> Option<()> {
+        self.to.send(Ok(event)).await.ok()
+    }
+}
