@@ -83,7 +83,10 @@ fn build_module(workspace: &Workspace, toolchain: &Toolchain, component: &Compon
         .arg(workspace.guest_target());
     toolchain.configure(&mut build);
     // This variable comes first of all sources of flags, so nobody's own flags reach a component.
-    build.env("CARGO_ENCODED_RUSTFLAGS", rustflags(&path_names(workspace, toolchain)?)?);
+    build.env(
+        "CARGO_ENCODED_RUSTFLAGS",
+        rustflags(&path_names(workspace, toolchain)?, toolchain.rustflags())?,
+    );
     build.env("CARGO_INCREMENTAL", "0");
     run(&mut build)?;
     let module = workspace.guest_target().join(TARGET).join(PROFILE);
@@ -116,7 +119,7 @@ fn path_names(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<(PathB
 }
 
 /// The flags in cargo's encoded form. The compiler takes the last match, so inner folders come last.
-fn rustflags(names: &[(PathBuf, String)]) -> Result<String> {
+fn rustflags(names: &[(PathBuf, String)], more: &[&str]) -> Result<String> {
     let mut names: Vec<_> = names.iter().collect();
     names.sort_by_key(|(path, _)| path.components().count());
     // The linker's placeholders for addresses take a fifteenth of a component.
@@ -127,6 +130,7 @@ fn rustflags(names: &[(PathBuf, String)]) -> Result<String> {
             .with_context(|| format!("the path {} is not UTF-8; build elsewhere", path.display()))?;
         flags.push(format!("--remap-path-prefix={path}={name}"));
     }
+    flags.extend(more.iter().map(ToString::to_string));
     Ok(flags.join("\x1f"))
 }
 
@@ -175,12 +179,13 @@ mod tests {
             (PathBuf::from("/home/a/rs/target"), "/target".to_owned()),
         ];
         assert_eq!(
-            rustflags(&names).unwrap().split('\x1f').collect::<Vec<_>>(),
+            rustflags(&names, &["-Copt"]).unwrap().split('\x1f').collect::<Vec<_>>(),
             [
                 "-Clink-arg=--compress-relocations",
                 "--remap-path-prefix=/home/a/rs=/workspace",
                 "--remap-path-prefix=/home/a/rs/target=/target",
                 "--remap-path-prefix=/home/a/rs/target/wasm/usr=/rustc",
+                "-Copt",
             ]
         );
     }

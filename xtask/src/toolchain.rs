@@ -53,6 +53,14 @@ impl Toolchain {
         })
     }
 
+    /// Flags for the compiler that it understands beyond those of every tool chain.
+    ///
+    /// A component has nowhere to write a panic's message to: where the standard library is built from its sources,
+    /// the messages and their formatting are left out, a fifteenth of the engine.
+    pub(crate) fn rustflags(&self) -> &'static [&'static str] {
+        if self.unpacked.is_some() { &["-Zunstable-options", "-Cpanic=immediate-abort"] } else { &[] }
+    }
+
     /// Makes a `cargo build` use this tool chain.
     pub(crate) fn configure(&self, build: &mut Command) {
         if let Some(Unpacked { compiler, linker }) = &self.unpacked {

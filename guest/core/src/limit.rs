@@ -12,7 +12,7 @@ mod held;
 #[cfg(test)]
 mod tests;
 
-pub use held::{Held, MOST, merge};
+pub use held::{Account, Held, MOST, merge};
 
 /// How long a count without a reset and without a window says anything: the runtime time-to-live.
 const UNDATED: Duration = Duration::from_secs(300);
@@ -78,16 +78,22 @@ impl Limit {
     #[must_use]
     #[inline]
     pub fn expires_at(&self) -> Time {
-        self.resets_at.unwrap_or_else(|| self.unstated_end())
+        self.expires_by(self.window_s)
     }
 
-    fn unstated_end(&self) -> Time {
-        let window = self.window_s.map(Duration::from_secs);
+    /// The same where the length of its window, in seconds, is known from elsewhere.
+    #[inline]
+    fn expires_by(&self, window_s: Option<u64>) -> Time {
+        self.resets_at.unwrap_or_else(|| self.unstated_end(window_s))
+    }
+
+    fn unstated_end(&self, window_s: Option<u64>) -> Time {
+        let window = window_s.map(Duration::from_secs);
         let span = match self.limit {
             // An allowance of nothing does not refill: what it takes is another plan.
             Some(0) if self.is_used_up() => MONEY_COOLDOWN,
             _ if !self.is_used_up() => window.unwrap_or(UNDATED),
-            _ if self.window_s >= Some(QUOTA_WINDOW_S) => QUOTA_COOLDOWN,
+            _ if window_s >= Some(QUOTA_WINDOW_S) => QUOTA_COOLDOWN,
             _ => window.map_or(RATE_COOLDOWN, |window| window.min(RATE_COOLDOWN)),
         };
         self.captured_at.saturating_add(span)
@@ -159,15 +165,15 @@ impl Limit {
         least(true).or_else(|| least(false))
     }
 
-    /// Are these two accounts of the same limit?
+    /// Are these two accounts of the same limit, where the other one applies to `scope`?
     ///
     /// Windows are told apart by their length. Where one account does not know it, the allowance
     /// decides, since a full bucket lets nothing be inferred.
     #[must_use]
     #[inline]
-    pub fn same_series(&self, other: &Self) -> bool {
+    pub fn same_series(&self, other: &Self, scope: &Scope) -> bool {
         self.quantity == other.quantity
-            && self.scope == other.scope
+            && self.scope == *scope
             && self.pool == other.pool
             && match (self.window_s, other.window_s) {
                 (Some(a), Some(b)) => a == b,

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::edge;
 use crate::latency::LatencyWindow;
-use crate::limit::{self, Effect, Held, Limit, Name, Quantity, Scope};
+use crate::limit::{self, Account, Effect, Held, Limit, Name, Quantity, Scope};
 use crate::packed::{ACCOUNT, ERROR, MODEL, Observation};
 use crate::reading::{Declared, Reading, failure};
 use crate::refusal::{Cooldown, HeldCooldown, RefusalClass, add_cooldown, default_duration};
@@ -110,7 +110,7 @@ impl Provider {
     }
 
     /// Records a finished call and what its response says about limits.
-    pub fn record(&mut self, observation: &Observation<'_>, reading: &mut Reading) {
+    pub fn record(&mut self, observation: &Observation<'_>, reading: &Reading) {
         let scope = self.scope_of(observation);
         let received_at = observation.received_at;
         // By a clock that was set back, a call may seem to be sent after it was answered.
@@ -153,7 +153,7 @@ impl Provider {
                 self.count(&scope, declared, sent_at, received_at, refusal.as_ref());
             }
         }
-        self.learn_limits(&scope, sent_at, &mut reading.limits, refusal.as_ref());
+        self.learn_limits(&scope, sent_at, &reading.limits, refusal.as_ref());
         if let Some(refusal) = refusal {
             self.learn_refusal(refusal);
         }
@@ -222,33 +222,34 @@ impl Provider {
     }
 
     /// Takes in the limits of a response, which may be a refusal.
-    fn learn_limits(
-        &mut self,
-        scope: &Scope,
-        sent_at: Time,
-        limits: &mut Vec<Limit>,
-        refusal: Option<&Cooldown>,
-    ) {
-        limits.truncate(limit::MOST);
-        for limit in limits.drain(..) {
-            let mut held = Held::new(limit, sent_at);
-            let own = &mut held.limit.scope;
-            if *own == Scope::EVERYONE {
-                own.clone_from(scope);
-            } else if own.account().is_none() && scope.account().is_some() {
-                *own = Scope::new(scope.account(), own.model());
+    fn learn_limits(&mut self, scope: &Scope, sent_at: Time, limits: &[Limit], refusal: Option<&Cooldown>) {
+        for limit in limits.iter().take(limit::MOST) {
+            let mut account = Account {
+                limit,
+                scope: &limit.scope,
+                sent_at,
+                seen_at: limit.captured_at,
+                refusal_ends_at: None,
+                spares_provider: limit.effect != Effect::Refuses,
+                shared: false,
+            };
+            let of_account;
+            if limit.scope == Scope::EVERYONE {
+                account.scope = scope;
+            } else if limit.scope.account().is_none() && scope.account().is_some() {
+                of_account = Scope::new(scope.account(), limit.scope.model());
+                account.scope = &of_account;
             }
-            held.spares_provider = held.limit.effect != Effect::Refuses;
-            if let Some(refusal) = refusal.filter(|_| held.limit.is_used_up()) {
+            if let Some(refusal) = refusal.filter(|_| limit.is_used_up()) {
                 if !refusal.class.exhausts_scope() {
                     // The provider's own shortage, or that of this one request.
                     continue;
                 }
-                held.refusal_ends_at = Some(refusal.until);
-                held.spares_provider |= refusal.class == RefusalClass::ModelScoped;
+                account.refusal_ends_at = Some(refusal.until);
+                account.spares_provider |= refusal.class == RefusalClass::ModelScoped;
             }
             self.known = true;
-            self.hold(held);
+            self.hold(account);
         }
     }
 
@@ -292,15 +293,17 @@ impl Provider {
         held.limit.resets_at = edge::next(declared.edge, received_at).or_else(window_end);
         held.refusal_ends_at = refusal.map(|refusal| refusal.until);
         self.known = true;
-        self.hold(held);
+        self.hold((&held).into());
     }
 
     /// Keeps a limit; what a success that was sent later has disproved refuses no more.
-    fn hold(&mut self, mut held: Held) {
-        if let Some(sent_at) = self.succeeded_after(&held.limit.scope, held.seen_at) {
-            held.succeed(sent_at);
+    fn hold(&mut self, mut account: Account<'_>) {
+        if account.limit.is_used_up()
+            && let Some(sent_at) = self.succeeded_after(account.scope, account.seen_at)
+        {
+            account.succeed(sent_at);
         }
-        limit::merge(&mut self.limits, held);
+        limit::merge(&mut self.limits, &account);
     }
 
     fn learn_refusal(&mut self, cooldown: Cooldown) {

@@ -386,8 +386,9 @@ impl Reader {
             }
             let is_exact =
                 parts.reset.is_some_and(|(_, precision)| precision == number::Precision::PointInTime);
-            let is_twin =
-                |held: &Limit| held.has_figures() != limit.has_figures() && held.same_series(&limit);
+            let is_twin = |held: &Limit| {
+                held.has_figures() != limit.has_figures() && held.same_series(&limit, &limit.scope)
+            };
             let twin = reading.limits.iter().position(is_twin);
             if let Some((index, twin)) = twin.and_then(|index| Some((index, reading.limits.get_mut(index)?)))
             {

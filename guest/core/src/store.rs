@@ -184,7 +184,7 @@ impl Store {
         let Some(provider) = place.and_then(Option::as_mut) else { return };
         if let Some((profile, common)) = self.profiles.get_for(observation) {
             self.reader.read(profile, common, observation, &mut self.reading);
-            provider.record(observation, &mut self.reading);
+            provider.record(observation, &self.reading);
         }
     }
 
@@ -195,7 +195,7 @@ impl Store {
     pub fn record_reading(&mut self, bytes: &[u8], mut reading: Reading) -> Result<(), InputError> {
         let observation = packed::observations(bytes).next().ok_or(NOTHING)??;
         reading.complete(observation.received_at);
-        self.get_mut(observation.provider)?.record(&observation, &mut reading);
+        self.get_mut(observation.provider)?.record(&observation, &reading);
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::number::Precision;
 
-/// The lengths that providers use, in seconds: minute, 5 minutes, hour, 5 hours, day, week, 30 days.
+/// The lengths that providers use, in seconds, the shortest first: minute, 5 minutes, hour, 5 hours, day, week, 30 days.
 const KNOWN: [u64; 7] = [60, 300, 3_600, 18_000, 86_400, 604_800, 2_592_000];
 /// Slack for counts that moved between two of the provider's own steps.
 const SLACK: f64 = 0.005;
@@ -18,17 +18,19 @@ const SLACK: f64 = 0.005;
 #[expect(clippy::cast_precision_loss, reason = "an estimate within half a percent")]
 pub fn infer(limit: u64, remaining: u64, reset: Duration, precision: Precision) -> Option<u64> {
     let used = limit.checked_sub(remaining).filter(|used| *used > 0)?;
-    let (earlier, later) = match precision {
+    let (earlier_s, later_s) = match precision {
         // Cut off below the last unit: the true span is up to one unit longer.
-        Precision::Span { unit_ns } => (Duration::ZERO, Duration::from_nanos(unit_ns)),
+        Precision::Span { unit_ns } => (0.0, unit_ns as f64 / 1e9),
         // Rounded to seconds by another clock.
-        Precision::PointInTime => (Duration::from_secs(2), Duration::from_secs(1)),
+        Precision::PointInTime => (2.0, 1.0),
     };
-    let window = |reset: Duration| reset.as_secs_f64() * limit as f64 / used as f64;
-    let shortest = window(reset.saturating_sub(earlier)) * (1.0 - SLACK);
-    let longest = window(reset.saturating_add(later)) * (1.0 + SLACK);
-    let mut fitting = KNOWN.into_iter().filter(|known| (shortest..=longest).contains(&(*known as f64)));
-    fitting.next().filter(|_| fitting.next().is_none())
+    let reset_s = reset.as_secs_f64();
+    let windows = limit as f64 / used as f64;
+    let shortest_s = (reset_s - earlier_s).max(0.0) * windows * (1.0 - SLACK);
+    let longest_s = (reset_s + later_s) * windows * (1.0 + SLACK);
+    let mut fitting = KNOWN.iter().skip_while(|known| (**known as f64) < shortest_s);
+    let first = fitting.next().filter(|known| **known as f64 <= longest_s)?;
+    fitting.next().is_none_or(|next| *next as f64 > longest_s).then_some(*first)
 }
 
 #[cfg(test)]

@@ -46,24 +46,42 @@ pub fn allowance(text: &[u8]) -> Option<u64> {
 
 #[inline]
 fn digits(text: &[u8]) -> Option<u64> {
+    let (number, rest) = take_digits(text)?;
+    (rest.is_empty() && !text.is_empty()).then_some(number)
+}
+
+/// Takes the digits off the front, which may be none; `None` where the number is too large.
+#[inline]
+fn take_digits(text: &[u8]) -> Option<(u64, &[u8])> {
     // No number of that length overflows, and nearly all are of that length.
     const SAFE: usize = 19;
-    if text.len() > SAFE {
-        return text.iter().try_fold(0u64, |sum, byte| {
-            let digit = byte.wrapping_sub(b'0');
-            (digit < 10).then_some(())?;
-            sum.checked_mul(10)?.checked_add(digit.into())
-        });
-    }
-    let mut sum = 0;
-    for byte in text {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
+    let mut number = 0u64;
+    let mut rest = text;
+    while let Some((digit, tail)) = take_digit(rest) {
+        if text.len() - tail.len() > SAFE {
+            return take_long(number, rest);
         }
-        sum = sum * 10 + u64::from(digit);
+        number = number * 10 + digit;
+        rest = tail;
     }
-    (!text.is_empty()).then_some(sum)
+    Some((number, rest))
+}
+
+/// More digits of a number that may be too large.
+#[cold]
+fn take_long(mut number: u64, mut rest: &[u8]) -> Option<(u64, &[u8])> {
+    while let Some((digit, tail)) = take_digit(rest) {
+        number = number.checked_mul(10)?.checked_add(digit)?;
+        rest = tail;
+    }
+    Some((number, rest))
+}
+
+#[inline]
+fn take_digit(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (byte, tail) = text.split_first()?;
+    let digit = byte.wrapping_sub(b'0');
+    (digit < 10).then_some((digit.into(), tail))
 }
 
 /// Seconds, with or without a fraction.
@@ -94,13 +112,17 @@ pub fn share(text: &[u8]) -> Option<f64> {
 
 /// A Go duration of up to 584 years: numbers with units, `6m0s`, `100ms`, `2m59.56s`, `1h`.
 #[must_use]
-#[inline]
 pub fn go_duration(text: &[u8]) -> Option<Duration> {
-    let mut rest = trim(text);
-    let mut sum_ns = 0u64;
-    if rest.is_empty() || rest.len() > LONGEST {
-        return None;
-    }
+    let text = trim(text);
+    let (first, rest) = Decimal::take(text).filter(|_| text.len() <= LONGEST)?;
+    go_duration_after(first, rest)
+}
+
+/// A Go duration whose first number has been taken.
+#[inline]
+fn go_duration_after(first: Decimal, rest: &[u8]) -> Option<Duration> {
+    let (unit_ns, mut rest) = take_unit(rest)?;
+    let mut sum_ns = first.nanoseconds(unit_ns)?;
     while !rest.is_empty() {
         let (number, tail) = Decimal::take(rest)?;
         let (unit_ns, tail) = take_unit(tail)?;
@@ -138,25 +160,18 @@ impl Decimal {
     /// Takes the number off the front; `None` where there is none, or a larger one than any time span has.
     #[inline]
     fn take(text: &[u8]) -> Option<(Self, &[u8])> {
-        let mut rest = text;
-        let mut whole = 0u64;
-        while let [digit @ b'0'..=b'9', tail @ ..] = rest {
-            whole = whole.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        let (whole, rest) = take_digits(text)?;
+        let Some((b'.', mut rest)) = rest.split_first() else {
+            return (rest.len() < text.len()).then_some((Self { whole, billionths: 0 }, rest));
+        };
+        let (mut billionths, mut place) = (0, 1_000_000_000);
+        while let Some((digit, tail)) = take_digit(rest) {
+            place /= 10;
+            billionths += digit * place;
             rest = tail;
         }
-        let mut length = text.len() - rest.len();
-        let mut billionths = 0;
-        if let [b'.', tail @ ..] = rest {
-            rest = tail;
-            let mut place = 100_000_000;
-            while let [digit @ b'0'..=b'9', tail @ ..] = rest {
-                billionths += u64::from(digit - b'0') * place;
-                place /= 10;
-                length += 1;
-                rest = tail;
-            }
-        }
-        (length > 0).then_some((Self { whole, billionths }, rest))
+        let has_digits = text.len() - rest.len() > 1;
+        has_digits.then_some((Self { whole, billionths }, rest))
     }
 
     /// So many units, exact to the nanosecond: `58.891` seconds are not 58.890999 s.
@@ -165,21 +180,21 @@ impl Decimal {
         let fraction_ns = self.billionths * (unit_ns / 1_000) / (SECOND_NS / 1_000);
         self.whole.checked_mul(unit_ns)?.checked_add(fraction_ns)
     }
+
+    /// So many units, at least a millisecond each.
+    #[inline]
+    fn of(self, units_a_second: u64) -> Option<Duration> {
+        let fraction_ns = self.billionths / units_a_second;
+        let rest_ns = self.whole % units_a_second * (SECOND_NS / units_a_second) + fraction_ns;
+        Some(Duration::new(self.whole / units_a_second, u32::try_from(rest_ns).ok()?))
+    }
 }
 
 /// A non-negative decimal number of units, at least a millisecond each, that is nothing else.
 #[inline]
 fn scaled(text: &[u8], units_a_second: u64) -> Option<Duration> {
-    if text.len() > LONGEST {
-        return None;
-    }
-    let (number, rest) = Decimal::take(text)?;
-    if !rest.is_empty() {
-        return None;
-    }
-    let fraction_ns = number.billionths / units_a_second;
-    let rest_ns = number.whole % units_a_second * (SECOND_NS / units_a_second) + fraction_ns;
-    Some(Duration::new(number.whole / units_a_second, u32::try_from(rest_ns).ok()?))
+    let (number, rest) = Decimal::take(text).filter(|_| text.len() <= LONGEST)?;
+    number.of(units_a_second).filter(|_| rest.is_empty())
 }
 
 /// How exactly a reset was told, which bounds what can be inferred from it.
@@ -202,22 +217,30 @@ pub enum Precision {
 #[inline]
 pub fn reset(text: &[u8], now: Time) -> Option<(Time, Precision)> {
     let text = trim(text);
-    if let Some(span) = go_duration(text) {
-        let fine = text.ends_with(b"ms") || text.contains(&b'.');
-        let unit_ns = if fine { MILLISECOND_NS } else { SECOND_NS };
-        return Some((now.checked_add(span)?, Precision::Span { unit_ns }));
+    let (number, rest) = Decimal::take(text).filter(|_| text.len() <= LONGEST)?;
+    match rest {
+        [] => bare_reset(number, text, now),
+        [b'-', ..] => Some((Time::parse_rfc3339(text)?, Precision::PointInTime)),
+        _ => {
+            let span = go_duration_after(number, rest)?;
+            let fine = rest.ends_with(b"ms") || text.contains(&b'.');
+            let unit_ns = if fine { MILLISECOND_NS } else { SECOND_NS };
+            Some((now.checked_add(span)?, Precision::Span { unit_ns }))
+        }
     }
-    if let Some(time) = Time::parse_rfc3339(text) {
-        return Some((time, Precision::PointInTime));
-    }
-    let number = seconds(text)?;
-    match number.as_secs() {
+}
+
+/// A reset without a unit.
+fn bare_reset(number: Decimal, text: &[u8], now: Time) -> Option<(Time, Precision)> {
+    match number.whole {
         0..UNIX_SECONDS => {
             let unit_ns = if text.contains(&b'.') { MILLISECOND_NS } else { SECOND_NS };
-            Some((now.checked_add(number)?, Precision::Span { unit_ns }))
+            Some((now.checked_add(number.of(1)?)?, Precision::Span { unit_ns }))
         }
-        UNIX_SECONDS..UNIX_MILLIS => Some((Time::UNIX_EPOCH.checked_add(number)?, Precision::PointInTime)),
-        _ => Some((Time::UNIX_EPOCH.checked_add(millis(text)?)?, Precision::PointInTime)),
+        UNIX_SECONDS..UNIX_MILLIS => {
+            Some((Time::UNIX_EPOCH.checked_add(number.of(1)?)?, Precision::PointInTime))
+        }
+        _ => Some((Time::UNIX_EPOCH.checked_add(number.of(1_000)?)?, Precision::PointInTime)),
     }
 }
 

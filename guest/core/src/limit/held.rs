@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Effect, Limit};
+use super::{Effect, Limit, Scope};
 use crate::refusal::{Cooldown, RefusalClass};
 use crate::time::Time;
 
@@ -73,7 +73,7 @@ impl Held {
     /// A call that was sent at `sent_at` has succeeded: what was used up before is not any more.
     pub fn succeed(&mut self, sent_at: Time) {
         if self.limit.is_used_up() && self.seen_at < sent_at {
-            self.refusal_ends_at = Some(self.refusal_ends_at.map_or(sent_at, |end| end.min(sent_at)));
+            self.refusal_ends_at = Some(earlier(self.refusal_ends_at, sent_at));
         }
     }
 
@@ -96,55 +96,127 @@ impl Held {
     /// The call that was sent later knows better. Of calls sent at the same time the one that saw the
     /// higher use wins. An unchanged repeat is not news, and a response that leaves a figure out does not
     /// make it unknown.
-    fn merge(&mut self, mut new: Self) {
-        let (held_limit, new_limit) = (&mut self.limit, &mut new.limit);
-        new_limit.window_s = new_limit.window_s.or(held_limit.window_s);
-        held_limit.window_s = new_limit.window_s;
-        let same_evidence = held_limit.same_evidence(new_limit);
-        match (held_limit.has_figures(), new_limit.has_figures()) {
+    fn merge(&mut self, new: &Account<'_>) {
+        let (held, told) = (&mut self.limit, new.limit);
+        held.window_s = told.window_s.or(held.window_s);
+        let same_evidence = held.same_evidence(told);
+        match (held.has_figures(), told.has_figures()) {
             (true, false) if same_evidence && new.shared => {
                 // Another process has seen a call succeed, or the limit's refusal end.
-                self.refusal_ends_at = Some(new_limit.captured_at);
+                self.refusal_ends_at = Some(told.captured_at);
                 return;
             }
             // A response that leaves figures out is no news; a process that does not know them any more is.
-            (true, false) if !new.shared && held_limit.expires_at() > new_limit.captured_at => {
-                held_limit.limit = held_limit.limit.or(new_limit.limit);
+            (true, false) if !new.shared && held.expires_at() > told.captured_at => {
+                held.limit = held.limit.or(told.limit);
                 return;
             }
-            (false, true) if !self.shared && new_limit.expires_at() > held_limit.captured_at => {
-                new_limit.limit = new_limit.limit.or(held_limit.limit);
-                *self = new;
+            (false, true) if !self.shared && told.expires_by(held.window_s) > held.captured_at => {
+                self.replace(new);
                 return;
             }
             _ => {}
         }
-        if same_evidence && (!held_limit.has_figures() || held_limit.same_figures(new_limit)) {
+        let same_figures = held.same_figures(told);
+        if same_evidence && (same_figures || !held.has_figures()) {
             return;
         }
-        let ends_early = |end: Option<Time>| end.is_some() && end < held_limit.resets_at;
-        let is_repeat = held_limit.same_figures(new_limit)
-            && held_limit.resets_at.is_some()
+        let ends_early = |end: Option<Time>| end.is_some() && end < held.resets_at;
+        let is_repeat = same_figures
+            && held.resets_at.is_some()
             && !ends_early(self.refusal_ends_at)
             && !ends_early(new.refusal_ends_at);
         if is_repeat {
             if new.seen_at > self.seen_at {
                 self.spares_provider = new.spares_provider;
             }
-            held_limit.captured_at = held_limit.captured_at.min(new_limit.captured_at);
+            held.captured_at = held.captured_at.min(told.captured_at);
             self.sent_at = self.sent_at.max(new.sent_at);
             self.seen_at = self.seen_at.max(new.seen_at);
-        } else if new.sent_at > self.sent_at || new.sent_at == self.sent_at && new_limit.used_more(held_limit)
-        {
-            new_limit.limit = new_limit.limit.or(held_limit.limit);
-            *self = new;
+        } else if new.sent_at > self.sent_at || new.sent_at == self.sent_at && told.used_more(held) {
+            self.replace(new);
+        }
+    }
+
+    /// Takes over another account of the same limit; an allowance that it leaves out stays known.
+    fn replace(&mut self, new: &Account<'_>) {
+        let (held, told) = (&mut self.limit, new.limit);
+        held.limit = told.limit.or(held.limit);
+        held.remaining = told.remaining;
+        held.utilization = told.utilization;
+        held.resets_at = told.resets_at;
+        held.captured_at = told.captured_at;
+        (held.refill, held.effect) = (told.refill, told.effect);
+        self.sent_at = new.sent_at;
+        self.seen_at = new.seen_at;
+        self.refusal_ends_at = new.refusal_ends_at;
+        self.spares_provider = new.spares_provider;
+        self.shared = new.shared;
+    }
+}
+
+/// One account of a limit, to be merged into what is held. What is known of the limit already is not copied.
+pub struct Account<'a> {
+    /// The limit.
+    pub limit: &'a Limit,
+    /// To whom it applies: this instead of what the limit itself says.
+    pub scope: &'a Scope,
+    /// As in [`Held::sent_at`].
+    pub sent_at: Time,
+    /// As in [`Held::seen_at`].
+    pub seen_at: Time,
+    /// As in [`Held::refusal_ends_at`].
+    pub refusal_ends_at: Option<Time>,
+    /// As in [`Held::spares_provider`].
+    pub spares_provider: bool,
+    /// As in [`Held::shared`].
+    pub shared: bool,
+}
+
+impl Account<'_> {
+    /// As [`Held::succeed`].
+    pub fn succeed(&mut self, sent_at: Time) {
+        if self.limit.is_used_up() && self.seen_at < sent_at {
+            self.refusal_ends_at = Some(earlier(self.refusal_ends_at, sent_at));
         }
     }
 }
 
+impl<'a> From<&'a Held> for Account<'a> {
+    fn from(held: &'a Held) -> Self {
+        Self {
+            limit: &held.limit,
+            scope: &held.limit.scope,
+            sent_at: held.sent_at,
+            seen_at: held.seen_at,
+            refusal_ends_at: held.refusal_ends_at,
+            spares_provider: held.spares_provider,
+            shared: held.shared,
+        }
+    }
+}
+
+impl From<&Account<'_>> for Held {
+    fn from(account: &Account<'_>) -> Self {
+        Self {
+            limit: Limit { scope: account.scope.clone(), ..account.limit.clone() },
+            sent_at: account.sent_at,
+            seen_at: account.seen_at,
+            refusal_ends_at: account.refusal_ends_at,
+            spares_provider: account.spares_provider,
+            shared: account.shared,
+        }
+    }
+}
+
+/// The earlier one of two times, of which one may not be known.
+fn earlier(known: Option<Time>, time: Time) -> Time {
+    known.map_or(time, |known| known.min(time))
+}
+
 /// Merges one account of a limit into those that are held.
-pub fn merge(held: &mut Vec<Held>, new: Held) {
-    if let Some(old) = held.iter_mut().find(|held| held.limit.same_series(&new.limit)) {
+pub fn merge(held: &mut Vec<Held>, new: &Account<'_>) {
+    if let Some(old) = held.iter_mut().find(|held| held.limit.same_series(new.limit, new.scope)) {
         old.merge(new);
         return;
     }
@@ -152,5 +224,5 @@ pub fn merge(held: &mut Vec<Held>, new: Held) {
     if let Some((index, _)) = first_to_end.filter(|_| held.len() >= MOST) {
         held.swap_remove(index);
     }
-    held.push(new);
+    held.push(new.into());
 }

@@ -20,6 +20,10 @@ fn held(sent: i64, remaining: u64, window_s: Option<u64>) -> Held {
     Held::new(limit, second(sent))
 }
 
+fn merge(all: &mut Vec<Held>, new: Held) {
+    super::merge(all, &Account::from(&new));
+}
+
 fn remaining(all: &[Held]) -> Vec<Option<u64>> {
     all.iter().map(|held| held.limit.remaining).collect()
 }

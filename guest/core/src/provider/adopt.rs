@@ -32,7 +32,7 @@ impl Provider {
         }
         self.known = true;
         for limit in stored.limits.iter().take(limit::MOST) {
-            self.hold(Held::stored(limit, &stored.cooldowns, not_after));
+            self.hold((&Held::stored(limit, &stored.cooldowns, not_after)).into());
         }
         for cooldown in &stored.cooldowns {
             let mut cooldown = cooldown.clone();
@@ -74,7 +74,7 @@ impl Provider {
             !held.shared || listed()
         });
         self.limits.retain(|held| {
-            let listed = || stored.limits.iter().any(|other| held.limit.same_series(other));
+            let listed = || stored.limits.iter().any(|other| held.limit.same_series(other, &other.scope));
             !held.shared || listed()
         });
     }
@@ -136,7 +136,7 @@ impl Provider {
                 resets_at: stored.quota_reset_at,
                 ..Limit::new(Quantity::Requests, stored.recorded_at)
             };
-            self.hold(Held::stored(&limit, &[], not_after));
+            self.hold((&Held::stored(&limit, &[], not_after)).into());
         }
     }
 }

@@ -55,7 +55,7 @@ impl Provider {
                 resets_at: window.resets_at,
                 ..Limit::new(Quantity::Other, captured_at)
             };
-            self.hold(Held::new(limit.bounded(), captured_at));
+            self.hold((&Held::new(limit.bounded(), captured_at)).into());
         }
         if blocks {
             let window = status.windows.first().filter(|window| window.state == QuotaState::Blocked);

@@ -1,5 +1,6 @@
 //! What a response says beside its limits: waits, marks, the clock that it goes by.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::limit::Limit;
@@ -17,8 +18,7 @@ const CLOCK_SLACK: Duration = Duration::from_secs(2);
 pub(super) struct Facts<'a> {
     /// The stated wait and the rank of the header that stated it.
     pub(super) wait: Option<(u8, Duration)>,
-    marks: [&'a [u8]; MOST_MARKS],
-    mark_count: usize,
+    marks: Vec<&'a [u8]>,
     pub(super) claim: Option<&'a [u8]>,
     pub(super) policies: Option<&'a [u8]>,
     /// The provider's clock, as it was sent.
@@ -29,14 +29,13 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn add_mark(&mut self, mark: &'a [u8]) {
-        if let Some(place) = self.marks.get_mut(self.mark_count) {
-            *place = mark.trim_ascii();
-            self.mark_count += 1;
+        if self.marks.len() < MOST_MARKS {
+            self.marks.push(mark.trim_ascii());
         }
     }
 
     pub(super) fn marks(&self) -> &[&'a [u8]] {
-        self.marks.get(..self.mark_count).unwrap_or_default()
+        &self.marks
     }
 
     pub(super) fn offer_wait(&mut self, rank: u8, wait: Option<Duration>) {

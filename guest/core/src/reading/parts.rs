@@ -41,7 +41,7 @@ impl Parts {
 
     /// Takes a value, unless a header of the same or a better rank has told a usable one: of duplicate lines the
     /// first usable one counts.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&mut self, what: What, rank: u8, value: &[u8], now: Time) {
         let [limit, remaining, reset, ..] = &mut self.ranks;
         match what {
@@ -139,15 +139,17 @@ impl Parts {
             // Nothing is left, and the allowance is renewed once a period: by its end at the latest.
             resets_at = self.window_s.and_then(|window| now.checked_add(Duration::from_secs(window)));
         }
-        let mut limit = Limit::new(rule.quantity, now);
         let signed = |count: Option<u64>| count.map(|count| count.min(i64::MAX.unsigned_abs()));
-        limit.window_s = signed(stated).or_else(|| self.inferred_window(rule, reset?, now));
-        (limit.limit, limit.remaining) = (signed(self.limit), signed(self.remaining));
-        limit.utilization = share.map(|share| share.clamp(0.0, 1.0));
-        limit.resets_at = resets_at;
-        limit.refill = rule.refill;
-        limit.effect = rule.effect;
-        Some(limit)
+        Some(Limit {
+            window_s: signed(stated).or_else(|| self.inferred_window(rule, reset?, now)),
+            limit: signed(self.limit),
+            remaining: signed(self.remaining),
+            utilization: share.map(|share| share.clamp(0.0, 1.0)),
+            resets_at,
+            refill: rule.refill,
+            effect: rule.effect,
+            ..Limit::new(rule.quantity, now)
+        })
     }
 
     fn inferred_window(
