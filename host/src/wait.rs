@@ -13,6 +13,17 @@ pub struct Need {
     pub tokens: u64,
 }
 
+impl Need {
+    /// Both together.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(other.requests),
+            tokens: self.tokens.saturating_add(other.tokens),
+        }
+    }
+}
+
 /// One request of unknown size.
 impl Default for Need {
     fn default() -> Self {

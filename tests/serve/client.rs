@@ -122,6 +122,11 @@ impl Service {
         self.request("GET", path, &[], b"")
     }
 
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
+        let headers = [("content-type", "application/json")];
+        self.request("POST", path, &headers, body.to_string().as_bytes())
+    }
+
     /// Sends observations, one a line.
     pub(crate) fn observe(&self, calls: &[Value]) -> Answer {
         let lines = crate::cli::lines(calls);

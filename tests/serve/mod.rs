@@ -2,8 +2,12 @@
 
 mod bad_input;
 mod client;
+mod decisions;
 mod events;
+mod leases;
+mod metrics;
 mod observations;
+mod refresh;
 mod reload;
 mod security;
 mod signals;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use runtime_signals::cache::NameError;
 use runtime_signals::config::{CacheSettings, Config};
+use runtime_signals::parsers::Options;
 use runtime_signals::probe::{DEFAULT_TIMEOUT, HttpProbe};
 use runtime_signals::profiles::ProfileDir;
 use runtime_signals::{Error, Service, SignalCache, Source, Store, StoreOptions, cache_source};
@@ -77,6 +78,7 @@ impl Context {
         let options = StoreOptions {
             probe: Some(Arc::new(probe)),
             profiles: ProfileDir::user().map(PathBuf::from),
+            parsers: Some(self.config()?.parsers.clone()).filter(Options::is_enabled),
             ..StoreOptions::default()
         };
         Ok(Service::new(Store::with_options(options)?, cache))

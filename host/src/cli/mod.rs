@@ -18,6 +18,7 @@ mod logging;
 mod output;
 mod parse;
 mod profile;
+mod rank;
 mod raw;
 mod read;
 mod serve;
@@ -43,7 +44,7 @@ Exit status:
     2  bad usage
     3  nothing that is a signal is stored of the provider
    69  `wait`, `guard`: nothing is known of the provider
-   75  `wait`: not within the bound; `guard`: not now
+   75  `wait`: not within the bound; `guard`: not now; `rank`: nobody can now
   130  `ingest` was interrupted; what it had read is stored
 `statusline` exits as the user's own command does.
 
@@ -103,6 +104,8 @@ enum Command {
     Wait(wait::Args),
     /// Tell whether a request can pass now, by the exit status
     Guard(wait::GuardArgs),
+    /// Tell who can take a request, best first; where nobody can, who can the earliest
+    Rank(rank::Args),
     /// Forget refusals and limits of a provider, or of one of its models
     Clear(clear::Args),
     /// Be Claude Code's status line, and note how much of the plan is used
@@ -162,6 +165,7 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         Some(Command::Read(args)) => read::run(&args, context),
         Some(Command::Wait(args)) => wait::run(&args, context),
         Some(Command::Guard(args)) => wait::guard(&args, context),
+        Some(Command::Rank(args)) => rank::run(&args, context),
         Some(Command::Clear(args)) => clear::run(&args, context),
         Some(Command::Statusline(args)) => statusline::run(&args),
         Some(Command::Cache(command)) => cache::run(&command, context),

@@ -108,6 +108,16 @@ impl Config {
         self.providers.iter().find(|provider| provider.name.as_str() == name)
     }
 
+    /// The place of a provider by the order of the configuration, lower first: its own `order`, else that in the file.
+    /// Those that are not configured come last.
+    #[must_use]
+    pub fn order(&self, name: &str) -> u32 {
+        let place = self.providers.iter().position(|provider| provider.name.as_str() == name);
+        let configured = place.and_then(|place| self.providers.get(place));
+        let place = place.and_then(|place| u32::try_from(place).ok());
+        configured.and_then(|provider| provider.order).or(place).unwrap_or(u32::MAX)
+    }
+
     /// What a refresh of a provider is to look at. What is not configured is taken to be named for its type.
     #[must_use]
     pub fn input(&self, provider: &str) -> CollectInput {

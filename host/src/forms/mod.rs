@@ -11,9 +11,11 @@ use crate::capture::Response as Seen;
 use crate::observation::Observation;
 
 mod fields;
+mod rank;
 mod reading;
 mod wait;
 
+pub use self::rank::RankForm;
 pub use self::reading::{LimitForm, ReadingForm, milliseconds};
 pub use self::wait::WaitForm;
 

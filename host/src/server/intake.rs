@@ -1,12 +1,14 @@
 //! Observations as they come in: unpacked within bounds, cut into lines, recorded in batches.
 
 use std::io::{self, Write};
+use std::sync::atomic::Ordering;
 
 use flate2::write::MultiGzDecoder;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::json;
 
+use super::metrics::Counters;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::config::ServiceLimits;
@@ -153,6 +155,12 @@ impl Tally {
         if self.refusals.len() < MOST_LISTED {
             self.refusals.push(Refusal { line, reason: reason.to_string() });
         }
+    }
+
+    /// Adds it to what the service has counted.
+    pub(super) fn count(&self, counters: &Counters) {
+        counters.accepted.fetch_add(self.accepted, Ordering::Relaxed);
+        counters.refused.fetch_add(self.refused, Ordering::Relaxed);
     }
 
     /// Nothing of it was any good.

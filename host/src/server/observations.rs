@@ -61,7 +61,9 @@ async fn observations(
         }
     };
     let mut tally = Tally::default();
-    match read(&state, division, &headers, body, &mut tally).await {
+    let outcome = read(&state, division, &headers, body, &mut tally).await;
+    tally.count(&state.counters);
+    match outcome {
         Err(problem) => Err(tally.told_by(problem)),
         Ok(()) if tally.is_all_bad() => {
             let detail = "no observation was accepted; `refusals` says why";

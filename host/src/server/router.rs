@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::Problem;
 use super::state::AppState;
-use super::{events, guard, health, observations, openapi, signals};
+use super::{events, guard, health, leases, metrics, observations, openapi, rank, signals, wait};
 
 /// The largest body of a request that is no observation, in bytes.
 const SMALL_BODY: usize = 64 << 10;
@@ -25,9 +25,11 @@ pub(super) fn router(state: AppState) -> Router {
         .merge(signals::routes())
         .merge(observations::routes())
         .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(rank::routes())
         .layer(from_fn_with_state(state.clone(), guard::limit_time));
     // These last as long as their clients wish.
-    let lasting = OpenApiRouter::new().merge(events::routes());
+    let lasting = OpenApiRouter::new().merge(events::routes()).merge(leases::routes()).merge(wait::routes());
 
     let document = OpenApiRouter::with_openapi(openapi::Document::openapi());
     let (router, document) = document.merge(brief).merge(lasting).split_for_parts();

@@ -4,14 +4,16 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Semaphore, watch};
 
 use super::board::Board;
+use super::metrics::Counters;
 use super::token::Token;
 use crate::config::{Config, ProviderConfig};
+use crate::lease::Ledger;
 use crate::profiles::ProfileDir;
 use crate::service::Service;
 
@@ -25,6 +27,10 @@ pub struct Shared {
     pub service: Service,
     /// What clients see.
     pub board: Arc<Board>,
+    /// What is counted for `/metrics`.
+    pub(super) counters: Counters,
+    /// Leases that are out.
+    ledger: Mutex<Ledger>,
     /// Places for event streams.
     pub(super) streams: Arc<Semaphore>,
     /// Who asks too often.
@@ -55,6 +61,8 @@ impl AppState {
         let shared = Shared {
             board: Arc::new(Board::new(service.clone())),
             service,
+            counters: Counters::default(),
+            ledger: Mutex::new(Ledger::new(config.service.limits.leases)),
             streams: Arc::new(Semaphore::new(config.service.limits.event_streams)),
             limiter: RwLock::new(Arc::new(limiter(&config))),
             config: watch::Sender::new(Arc::new(config)),
@@ -86,6 +94,10 @@ impl Shared {
         self.token.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    pub(super) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn limiter(&self) -> Arc<Limiter> {
         self.limiter.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -103,9 +115,13 @@ impl Shared {
         if config.service.limits.requests_per_second != before.service.limits.requests_per_second {
             *self.limiter.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limiter(&config));
         }
+        self.ledger().set_most(config.service.limits.leases);
         *self.token.write().unwrap_or_else(PoisonError::into_inner) = token;
         if let Some(directory) = ProfileDir::user() {
             self.service.store().load_profiles(&PathBuf::from(directory));
+        }
+        if let Some(Err(error)) = self.service.store().parsers().map(|parsers| parsers.refresh()) {
+            tracing::error!(%error, "the parsers stay as they were");
         }
         self.config.send_replace(Arc::new(config));
         self.show_configured();
