@@ -45,6 +45,22 @@ pub fn reads_body(profile: &Profile, status: u16) -> bool {
     profile.body != BodyUse::Errors || status == 0 || status >= 400
 }
 
+/// Does the profile ask for a header of this name, in any case?
+#[must_use]
+pub fn wants(profile: &Profile, name: &[u8]) -> bool {
+    name.len() <= LONGEST_NAME
+        && profile.headers.iter().any(|header| {
+            let wanted = header.name.as_bytes();
+            // Most names end at the length: nothing is copied for them.
+            let part = match header.kind {
+                NameMatch::Exact => Some(name).filter(|name| name.len() == wanted.len()),
+                NameMatch::Prefix => name.get(..wanted.len()),
+                NameMatch::Suffix => name.len().checked_sub(wanted.len()).and_then(|start| name.get(start..)),
+            };
+            part.is_some_and(|part| part.eq_ignore_ascii_case(wanted))
+        })
+}
+
 /// Appends a frame for each header that the profile asks for, its name in any case.
 fn push_headers<'h>(
     profile: &Profile,
@@ -152,6 +168,12 @@ mod tests {
         let headers: [(&str, &[u8]); 3] =
             [("X-AI-RateLimit-Reset", b"7"), ("authorization", b"Bearer secret"), ("retry-after", b"8")];
         assert_eq!(frames(&headers), b"\x11\x01\x007");
+        for name in ["X-AI-RateLimit-Reset", "x-ai-RATELIMIT-a", "x-limit-name"] {
+            assert!(wants(&profile(), name.as_bytes()), "{name}");
+        }
+        for name in ["authorization", "x-ai-ratelimit", "limit-name", ""] {
+            assert!(!wants(&profile(), name.as_bytes()), "{name}");
+        }
     }
 
     #[test]

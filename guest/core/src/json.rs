@@ -15,9 +15,8 @@ use crate::time::Time;
 mod read;
 mod write;
 
-pub use read::Unreadable;
-use read::{Reader, Result};
-use write::Writer;
+pub use read::{Reader, Result, Unreadable};
+pub use write::Writer;
 
 /// Longest text that is looked at, in bytes.
 pub const MOST_BYTES: usize = 1 << 20;

@@ -30,6 +30,7 @@ mod scope;
 pub mod signal;
 mod state;
 pub mod store;
+pub mod tag;
 #[cfg(test)]
 mod testing;
 pub mod text;

@@ -27,21 +27,26 @@ impl fmt::Display for Unreadable {
 }
 
 /// What reading ends in.
-pub(super) type Result<T> = core::result::Result<T, Unreadable>;
+pub type Result<T> = core::result::Result<T, Unreadable>;
 
 /// The unread rest of a JSON text.
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     text: &'a [u8],
     offset: usize,
     depth: u32,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(text: &'a [u8]) -> Self {
+    /// A reader of this text.
+    pub const fn new(text: &'a [u8]) -> Self {
         Self { text, offset: 0, depth: 0 }
     }
 
-    const fn error<T>(&self, what: &'static str) -> Result<T> {
+    /// An error at this place.
+    ///
+    /// # Errors
+    /// Always.
+    pub const fn error<T>(&self, what: &'static str) -> Result<T> {
         Err(Unreadable { offset: self.offset, what })
     }
 
@@ -67,7 +72,11 @@ impl<'a> Reader<'a> {
         there
     }
 
-    pub(super) fn end(&mut self) -> Result<()> {
+    /// The end of the text.
+    ///
+    /// # Errors
+    /// Something follows.
+    pub fn end(&mut self) -> Result<()> {
         match self.peek() {
             None => Ok(()),
             Some(_) => self.error("something follows the value"),
@@ -96,7 +105,10 @@ impl<'a> Reader<'a> {
     }
 
     /// An object: `field` reads the value of each key. Keys with a value of `null` are passed over.
-    pub(super) fn object(&mut self, field: &mut dyn FnMut(&str, &mut Self) -> Result<()>) -> Result<()> {
+    ///
+    /// # Errors
+    /// No object, nested more than 32 deep, an error of a field.
+    pub fn object(&mut self, field: &mut dyn FnMut(&str, &mut Self) -> Result<()>) -> Result<()> {
         if !self.take(b'{') {
             return self.error("an object was expected");
         }
@@ -109,7 +121,11 @@ impl<'a> Reader<'a> {
         })
     }
 
-    pub(super) fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
+    /// The items of a list.
+    ///
+    /// # Errors
+    /// No list, more than 1,024 items, an error of an item.
+    pub fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T>) -> Result<Vec<T>> {
         if !self.take(b'[') {
             return self.error("a list was expected");
         }
@@ -124,18 +140,30 @@ impl<'a> Reader<'a> {
         Ok(all)
     }
 
-    pub(super) fn text(&mut self) -> Result<String> {
+    /// A text.
+    ///
+    /// # Errors
+    /// No text, an unknown escape, invalid UTF-8.
+    pub fn text(&mut self) -> Result<String> {
         let mut text = Vec::new();
         self.text_into(&mut |bytes| text.extend_from_slice(bytes))?;
         String::from_utf8(text).or_else(|_| self.error("invalid UTF-8"))
     }
 
-    pub(super) fn word<T>(&mut self, known: impl FnOnce(&str) -> Option<T>) -> Result<T> {
+    /// A text that is one of the known words.
+    ///
+    /// # Errors
+    /// No text, another word.
+    pub fn word<T>(&mut self, known: impl FnOnce(&str) -> Option<T>) -> Result<T> {
         let word = self.text()?;
         known(&word).map_or_else(|| self.error("an unknown word"), Ok)
     }
 
-    pub(super) fn time(&mut self) -> Result<Time> {
+    /// A text that is an RFC 3339 time.
+    ///
+    /// # Errors
+    /// No text, no such time.
+    pub fn time(&mut self) -> Result<Time> {
         let text = self.text()?;
         let time = Time::parse_rfc3339(text.as_bytes());
         time.map_or_else(|| self.error("an RFC 3339 time of the years 0001 to 9999 was expected"), Ok)
@@ -219,7 +247,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A whole number, which other programs may write as a negative one: that is 0.
-    pub(super) fn count(&mut self) -> Result<u64> {
+    ///
+    /// # Errors
+    /// No such number, or one of 2^64 and more.
+    pub fn count(&mut self) -> Result<u64> {
         let number = self.number()?;
         let (negative, digits) = match number.strip_prefix(b"-") {
             Some(digits) => (true, digits),
@@ -233,7 +264,10 @@ impl<'a> Reader<'a> {
     }
 
     /// What is left of something: as [`count`](Self::count), but -1 means that it is not known.
-    pub(super) fn remaining(&mut self) -> Result<Option<u64>> {
+    ///
+    /// # Errors
+    /// As [`count`](Self::count).
+    pub fn remaining(&mut self) -> Result<Option<u64>> {
         let before = self.offset;
         if self.number()? == b"-1" {
             return Ok(None);
@@ -243,14 +277,29 @@ impl<'a> Reader<'a> {
     }
 
     /// A non-negative decimal number, to a millionth; one of another range or form is passed over.
-    pub(super) fn share(&mut self) -> Result<Option<f64>> {
+    ///
+    /// # Errors
+    /// No number.
+    pub fn share(&mut self) -> Result<Option<f64>> {
         let millionths = crate::number::millionths(self.number()?);
         #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
         Ok(millionths.map(|share| share as f64 / 1e6))
     }
 
+    /// `true` or `false`.
+    ///
+    /// # Errors
+    /// Something else.
+    pub fn flag(&mut self) -> Result<bool> {
+        let is_true = self.literal(b"true");
+        if is_true || self.literal(b"false") { Ok(is_true) } else { self.error("true or false was expected") }
+    }
+
     /// Any value.
-    pub(super) fn skip(&mut self) -> Result<()> {
+    ///
+    /// # Errors
+    /// No JSON.
+    pub fn skip(&mut self) -> Result<()> {
         match self.peek() {
             Some(b'{') => self.object(&mut |_, json| json.skip()),
             Some(b'[') => {

@@ -6,14 +6,16 @@ use core::fmt::{self, Write};
 use crate::time::Time;
 
 /// JSON in the making: what is absent is left out, `<`, `>`, `&`, U+2028 and U+2029 are escaped.
-pub(super) struct Writer(Vec<u8>);
+pub struct Writer(Vec<u8>);
 
 impl Writer {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    /// A text that will have about this many bytes.
+    pub fn with_capacity(bytes: usize) -> Self {
         Self(Vec::with_capacity(bytes))
     }
 
-    pub(super) fn finish(self) -> Vec<u8> {
+    /// What was written.
+    pub fn finish(self) -> Vec<u8> {
         self.0
     }
 
@@ -21,7 +23,8 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    pub(super) fn object(&mut self, fields: &mut dyn FnMut(&mut Self)) {
+    /// An object, whose fields `fields` writes.
+    pub fn object(&mut self, fields: &mut dyn FnMut(&mut Self)) {
         self.raw("{");
         fields(self);
         self.raw("}");
@@ -33,25 +36,28 @@ impl Writer {
         }
     }
 
-    pub(super) fn key(&mut self, key: &str) {
+    /// A key, before its value.
+    pub fn key(&mut self, key: &str) {
         self.separate();
         self.quoted(key);
         self.raw(":");
     }
 
-    pub(super) fn text(&mut self, key: &str, text: &str) {
+    /// A text.
+    pub fn text(&mut self, key: &str, text: &str) {
         self.key(key);
         self.quoted(text);
     }
 
-    pub(super) fn text_unless_empty(&mut self, key: &str, text: &str) {
+    /// A text, unless it is empty.
+    pub fn text_unless_empty(&mut self, key: &str, text: &str) {
         if !text.is_empty() {
             self.text(key, text);
         }
     }
 
     /// A number, at most 2^63 − 1: a reader with signed numbers would refuse the whole text for a larger one.
-    pub(super) fn number(&mut self, key: &str, number: Option<u64>) {
+    pub fn number(&mut self, key: &str, number: Option<u64>) {
         if let Some(number) = number {
             self.key(key);
             self.digits(number.min(i64::MAX.unsigned_abs()));
@@ -71,7 +77,7 @@ impl Writer {
     }
 
     /// A share, to a millionth: finer than any provider tells. What is not all of it is never written as 1.
-    pub(super) fn share(&mut self, key: &str, share: Option<f64>) {
+    pub fn share(&mut self, key: &str, share: Option<f64>) {
         let Some(share) = share.filter(|share| share.is_finite()) else { return };
         #[expect(
             clippy::cast_possible_truncation,
@@ -94,7 +100,8 @@ impl Writer {
         }
     }
 
-    pub(super) fn time(&mut self, key: &str, time: Option<Time>) {
+    /// A time in RFC 3339.
+    pub fn time(&mut self, key: &str, time: Option<Time>) {
         if let Some(time) = time {
             self.key(key);
             self.raw("\"");
@@ -104,7 +111,8 @@ impl Writer {
         }
     }
 
-    pub(super) fn list<T>(&mut self, key: &str, items: &[T], write: fn(&mut Self, &T)) {
+    /// A list of objects, unless it is empty.
+    pub fn list<T>(&mut self, key: &str, items: &[T], write: fn(&mut Self, &T)) {
         if !items.is_empty() {
             self.key(key);
             self.raw("[");
@@ -114,6 +122,21 @@ impl Writer {
             }
             self.raw("]");
         }
+    }
+
+    /// A list of pairs of texts.
+    pub fn pairs<'a>(&mut self, key: &str, pairs: &mut dyn Iterator<Item = (&'a str, &'a str)>) {
+        self.key(key);
+        self.raw("[");
+        for (name, value) in pairs {
+            self.separate();
+            self.raw("[");
+            self.quoted(name);
+            self.raw(",");
+            self.quoted(value);
+            self.raw("]");
+        }
+        self.raw("]");
     }
 
     fn quoted(&mut self, text: &str) {
