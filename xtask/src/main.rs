@@ -57,7 +57,13 @@ enum Task {
         passed: Passed,
     },
     /// Builds the components, then runs `cargo bench ARGS...`
-    Bench(Passed),
+    Bench {
+        /// The benchmarks inside real gateways instead
+        #[arg(long, conflicts_with_all = ["cargo", "program"])]
+        gateways: bool,
+        #[command(flatten)]
+        passed: Passed,
+    },
     /// Formatting, released contracts, component sizes, the host's dependencies, generated pages, lints
     Check,
     /// Builds the fuzz targets and runs them for a while
@@ -132,15 +138,16 @@ fn execute(task: Task) -> Result<ExitCode> {
             let mut test = cargo();
             test.arg("test");
             if !passed.names_packages() {
-                test.arg("--workspace");
-                for component in COMPONENTS {
+                test.args(["--workspace", "--exclude", gateways::plugins::PACKAGE]);
+                for component in COMPONENTS.iter().filter(|component| component.is_for_the_sandbox_only()) {
                     test.args(["--exclude", component.package]);
                 }
             }
             passed.add_to(&mut test);
             run_through(&mut test)
         }
-        Task::Bench(passed) => {
+        Task::Bench { gateways: true, .. } => gateways::bench(&workspace),
+        Task::Bench { gateways: false, passed } => {
             components::build_all(&workspace)?;
             let mut bench = cargo();
             bench.arg("bench");

@@ -4,6 +4,7 @@
 //! A program that cannot be had is a failure with its name, not a test less.
 
 mod node;
+pub(crate) mod plugins;
 mod programs;
 mod python;
 
@@ -23,8 +24,13 @@ struct Gateway {
 }
 
 /// All gateways, in the order of their tests.
-const GATEWAYS: &[Gateway] =
-    &[Gateway { name: "python", test: python::test }, Gateway { name: "node", test: node::test }];
+const GATEWAYS: &[Gateway] = &[
+    Gateway { name: "python", test: python::test },
+    Gateway { name: "node", test: node::test },
+    Gateway { name: "envoy", test: plugins::envoy },
+    Gateway { name: "smg", test: plugins::smg },
+    Gateway { name: "sglang", test: plugins::sglang },
+];
 
 /// Tests the named gateways, or all where none is named.
 pub(crate) fn test(workspace: &Workspace, names: &[String]) -> Result<ExitCode> {
@@ -44,6 +50,12 @@ pub(crate) fn test(workspace: &Workspace, names: &[String]) -> Result<ExitCode> 
     } else {
         bail!("gateways that failed: {}", failed.join(", "))
     }
+}
+
+/// Runs the benchmarks that need a real program.
+pub(crate) fn bench(workspace: &Workspace) -> Result<ExitCode> {
+    components::build_all(workspace)?;
+    plugins::bench(workspace).map(|()| ExitCode::SUCCESS)
 }
 
 fn choose(names: &[String]) -> Result<Vec<&'static Gateway>> {
