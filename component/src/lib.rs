@@ -8,6 +8,7 @@
 mod sections;
 mod statement;
 
+pub use semver::Version;
 pub use statement::{INTERFACE, Statement, StatementError};
 
 use sections::Sections;

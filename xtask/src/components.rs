@@ -105,6 +105,8 @@ pub(crate) const COMPONENTS: &[Component] = &[
         form: Form::SmallComponent,
         ..Component::new("sglang", "runtime-signals-gateway", MAX_GATEWAY_BYTES)
     },
+    // A parser that does harm on demand, for tests of the host.
+    Component::new("hostile-parser", "hostile-parser", MAX_TEST_BYTES),
     // Another shape of the hot call, for benchmarks.
     Component::new("pairs", "runtime-signals-pairs", MAX_TEST_BYTES),
 ];
@@ -114,6 +116,8 @@ pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
     let toolchain = toolchain::select(workspace)?;
     let folder = workspace.components();
     fs::create_dir_all(&folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
+    // For tests that build a project of their own.
+    write_if_changed(&folder.join("toolchain.env"), toolchain.environment().as_bytes())?;
     for component in COMPONENTS {
         let bytes = finish(component.form, &build_module(workspace, &toolchain, component)?)?;
         check_size(component, bytes.len(), most_bytes(component, &toolchain))?;

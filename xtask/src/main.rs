@@ -9,6 +9,7 @@ mod components;
 mod debian;
 mod fuzz;
 mod gateways;
+mod parsers;
 mod profiles;
 mod released;
 mod reproduce;
@@ -70,6 +71,8 @@ enum Task {
     Fuzz(fuzz::Options),
     /// Writes docs/providers.md from the built-in profiles
     Profiles,
+    /// Builds the parsers in JavaScript and Python, and tests them
+    Parsers,
     /// Builds the components in two directories and compares their SHA-256
     Reproduce,
 }
@@ -160,6 +163,7 @@ fn execute(task: Task) -> Result<ExitCode> {
         }
         Task::Fuzz(options) => fuzz::fuzz(&workspace, &options).map(|()| ExitCode::SUCCESS),
         Task::Profiles => profiles::write(&workspace.root).map(|()| ExitCode::SUCCESS),
+        Task::Parsers => parsers::test(&workspace),
         Task::Reproduce => reproduce::reproduce(&workspace).map(|()| ExitCode::SUCCESS),
     }
 }

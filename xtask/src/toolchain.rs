@@ -17,6 +17,9 @@ use crate::workspace::{Workspace, output};
 /// The target of all guest crates.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
+/// Tells cargo the linker of the target.
+const LINKER: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER";
+
 /// Restricts the choice.
 const CHOICE: &str = "RUNTIME_SIGNALS_WASM_TOOLCHAIN";
 
@@ -61,6 +64,17 @@ impl Toolchain {
         if self.unpacked.is_some() { &["-Zunstable-options", "-Cpanic=immediate-abort"] } else { &[] }
     }
 
+    /// What a `cargo build` of another project needs in its environment to use this tool chain, a `NAME=value` a line:
+    /// nothing where the compiler in use serves.
+    pub(crate) fn environment(&self) -> String {
+        let Some(Unpacked { compiler, linker }) = &self.unpacked else { return String::new() };
+        format!(
+            "RUSTC={}\nRUSTC_BOOTSTRAP=1\nCARGO_UNSTABLE_BUILD_STD=core,alloc\n{LINKER}={}\n",
+            compiler.display(),
+            linker.display()
+        )
+    }
+
     /// Makes a `cargo build` use this tool chain.
     pub(crate) fn configure(&self, build: &mut Command) {
         if let Some(Unpacked { compiler, linker }) = &self.unpacked {
@@ -69,7 +83,7 @@ impl Toolchain {
                 .arg("-Zbuild-std=std,panic_abort")
                 .env("RUSTC", compiler)
                 .env("RUSTC_BOOTSTRAP", "1")
-                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+                .env(LINKER, linker);
         }
     }
 }

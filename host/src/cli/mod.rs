@@ -17,6 +17,7 @@ mod lines;
 mod logging;
 mod output;
 mod parse;
+mod parser;
 mod profile;
 mod rank;
 mod raw;
@@ -116,6 +117,9 @@ enum Command {
     /// Check, list or show how provider types are read
     #[command(subcommand)]
     Profile(profile::Command),
+    /// Make a parser for a provider type
+    #[command(subcommand)]
+    Parser(parser::Command),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -170,6 +174,7 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         Some(Command::Statusline(args)) => statusline::run(&args),
         Some(Command::Cache(command)) => cache::run(&command, context),
         Some(Command::Profile(command)) => profile::run(&command, context),
+        Some(Command::Parser(command)) => parser::run(&command),
         Some(Command::Completions(args)) => completions::run(&args),
     }
 }

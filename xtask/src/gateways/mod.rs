@@ -5,7 +5,7 @@
 
 mod node;
 pub(crate) mod plugins;
-mod programs;
+pub(crate) mod programs;
 mod python;
 
 use std::process::{Command, ExitCode};

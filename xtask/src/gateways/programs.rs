@@ -17,7 +17,7 @@ const STAMP: &str = "complete";
 /// A folder with Python packages; programs of theirs are in `bin`.
 ///
 /// `requirements` is a file of `pip` with the version and the hashes of every package, dependencies included.
-pub(super) fn from_pypi(workspace: &Workspace, name: &str, requirements: &Path) -> Result<PathBuf> {
+pub(crate) fn from_pypi(workspace: &Workspace, name: &str, requirements: &Path) -> Result<PathBuf> {
     install(workspace, name, requirements, |folder| {
         run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
         let mut pip = Command::new(folder.join("bin/python"));
@@ -29,7 +29,7 @@ pub(super) fn from_pypi(workspace: &Workspace, name: &str, requirements: &Path) 
 
 /// A folder with the packages of a `package-lock.json`, beside which `package.json` stands; programs of theirs are
 /// in `node_modules/.bin`. No install scripts are run.
-pub(super) fn from_npm(workspace: &Workspace, name: &str, lock: &Path) -> Result<PathBuf> {
+pub(crate) fn from_npm(workspace: &Workspace, name: &str, lock: &Path) -> Result<PathBuf> {
     install(workspace, name, lock, |folder| {
         for file in [lock, &lock.with_file_name("package.json")] {
             let copy = folder.join(file.file_name().unwrap_or_default());
