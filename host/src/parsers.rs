@@ -244,7 +244,7 @@ impl Parsers {
         self.shelf.tidy(&book);
         let mut known = lock(&self.known);
         known.loaded.insert(loaded.digest, loaded.clone());
-        self.take_effect(&mut known, book);
+        self.take_effect(&mut known, book, self.shelf.stamp());
         Ok(())
     }
 
@@ -292,7 +292,7 @@ impl Parsers {
         let mut book = self.shelf.book()?;
         let changed = change(&mut book, &lock(&self.known));
         self.shelf.write_book(&book, durability)?;
-        self.take_effect(&mut lock(&self.known), book);
+        self.take_effect(&mut lock(&self.known), book, self.shelf.stamp());
         Ok(changed)
     }
 
@@ -326,13 +326,13 @@ impl Parsers {
                 }
             }
         }
-        self.take_effect(&mut lock(&self.known), book);
+        self.take_effect(&mut lock(&self.known), book, stamp);
         Ok(true)
     }
 
     /// Loads a component that was admitted before: its signature and its form are looked at again, its cases are not.
     fn load_kept(&self, digest: Digest, origin: &str) -> Result<Loaded, ParserError> {
-        let candidate = self.shelf.get(digest, self.admission.most_bytes(), origin)?;
+        let candidate = self.shelf.get(digest, self.admission.options.most_component_bytes(), origin)?;
         let load = || {
             let authentic = self.admission.authenticate(&candidate)?;
             self.admission.load(&candidate, &authentic, Manifest::read(&candidate.bytes)?)
@@ -341,11 +341,14 @@ impl Parsers {
     }
 
     /// Lets what the book says serve.
-    fn take_effect(&self, known: &mut Known, book: Book) {
-        known.stamp = self.shelf.stamp();
+    fn take_effect(&self, known: &mut Known, book: Book, stamp: Stamp) {
         known.book = book;
         let Known { book, loaded, problems, .. } = known;
         let named: Vec<Digest> = book.digests().collect();
+        // What another process has added meanwhile is loaded when it is looked at next.
+        let is_complete =
+            named.iter().all(|digest| loaded.contains_key(digest) || problems.contains_key(digest));
+        known.stamp = if is_complete { stamp } else { Stamp::default() };
         loaded.retain(|digest, _| named.contains(digest));
         problems.retain(|digest, _| named.contains(digest) && !loaded.contains_key(digest));
         let serving = book.types.iter().filter_map(|(name, places)| {
@@ -414,7 +417,8 @@ impl Parsers {
             let mut known = lock(&self.known);
             let mut book = known.book.clone();
             book.withdraw(digest, withdrawal.clone());
-            self.take_effect(&mut known, book);
+            let stamp = known.stamp;
+            self.take_effect(&mut known, book, stamp);
         }
         tracing::error!(
             name = loaded.manifest.name, version = %loaded.manifest.version, %digest, why,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use runtime_signals::cache::NameError;
 use runtime_signals::config::{CacheSettings, Config};
-use runtime_signals::parsers::Options;
+use runtime_signals::parsers::{self, Parsers};
 use runtime_signals::probe::{DEFAULT_TIMEOUT, HttpProbe};
 use runtime_signals::profiles::ProfileDir;
 use runtime_signals::{Error, Service, SignalCache, Source, Store, StoreOptions, cache_source};
@@ -75,13 +75,33 @@ impl Context {
     pub(super) fn service_with(&self, readiness: bool) -> anyhow::Result<Service> {
         let cache = self.cache()?;
         let probe = HttpProbe::new(DEFAULT_TIMEOUT).map_err(Error::from)?.with_readiness(readiness);
-        let options = StoreOptions {
-            probe: Some(Arc::new(probe)),
-            profiles: ProfileDir::user().map(PathBuf::from),
-            parsers: Some(self.config()?.parsers.clone()).filter(Options::is_enabled),
-            ..StoreOptions::default()
-        };
+        let options = StoreOptions { probe: Some(Arc::new(probe)), ..self.store_options()? };
         Ok(Service::new(Store::with_options(options)?, cache))
+    }
+
+    /// A store with the user's profiles and parsers.
+    pub(super) fn store(&self) -> anyhow::Result<Store> {
+        Ok(Store::with_options(self.store_options()?)?)
+    }
+
+    fn store_options(&self) -> anyhow::Result<StoreOptions> {
+        Ok(StoreOptions {
+            profiles: ProfileDir::user().map(PathBuf::from),
+            parsers: Some(self.config()?.parsers.clone()).filter(parsers::Options::is_enabled),
+            ..StoreOptions::default()
+        })
+    }
+
+    /// The parser components, as configured.
+    pub(super) fn parsers(&self) -> anyhow::Result<Arc<Parsers>> {
+        self.parsers_with(self.config()?.parsers.clone())
+    }
+
+    /// The parser components, by other options than those that are configured.
+    pub(super) fn parsers_with(&self, options: parsers::Options) -> anyhow::Result<Arc<Parsers>> {
+        let options = StoreOptions { parsers: Some(options), ..self.store_options()? };
+        let store = Store::with_options(options)?;
+        store.parsers().cloned().ok_or_else(|| anyhow!("parsers are turned off"))
     }
 }
 

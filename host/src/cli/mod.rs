@@ -117,7 +117,7 @@ enum Command {
     /// Check, list or show how provider types are read
     #[command(subcommand)]
     Profile(profile::Command),
-    /// Make a parser for a provider type
+    /// Make, check, list and roll back parsers of provider types
     #[command(subcommand)]
     Parser(parser::Command),
     /// Print completions for a shell
@@ -161,7 +161,7 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         None => status::run(context),
         Some(Command::Demo(args)) => demo::run(&args, context),
         Some(Command::Ingest(args)) => ingest::run(&args, context),
-        Some(Command::Parse(args)) => parse::run(&args),
+        Some(Command::Parse(args)) => parse::run(&args, context),
         Some(Command::Capture(args)) => capture::run(&args),
         Some(Command::Collect(args)) => collect::run(args, context),
         Some(Command::Warmup(args)) => collect::warmup(args, context),
@@ -174,7 +174,7 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         Some(Command::Statusline(args)) => statusline::run(&args),
         Some(Command::Cache(command)) => cache::run(&command, context),
         Some(Command::Profile(command)) => profile::run(&command, context),
-        Some(Command::Parser(command)) => parser::run(&command),
+        Some(Command::Parser(command)) => parser::run(&command, context),
         Some(Command::Completions(args)) => completions::run(&args),
     }
 }

@@ -1,8 +1,8 @@
 //! `parse`: what responses say about limits.
 
-use runtime_signals::Store;
 use runtime_signals::forms::{ReadingForm, Response};
 
+use super::context::Context;
 use super::lines::{Input, for_each_batch};
 use super::{Exit, output};
 
@@ -16,8 +16,8 @@ pub(super) struct Args {
 }
 
 /// Prints a reading for each response, in order, as JSON: there is no other form of it.
-pub(super) fn run(args: &Args) -> anyhow::Result<Exit> {
-    let store = Store::new()?;
+pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.store()?;
     let understand = |line: &[u8]| Response::read(line, args.provider_type.as_deref());
     let tally = for_each_batch(&args.input, understand, |batch, tally| {
         let mut out = Vec::new();

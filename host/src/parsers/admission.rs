@@ -52,7 +52,7 @@ impl Admission {
             bytes if bytes > most => Err(ParserProblem::TooLarge { bytes, most }),
             _ => Ok(()),
         };
-        fits(self.most_bytes())?;
+        fits(self.options.most_component_bytes())?;
         let digest = Digest::of(&candidate.bytes);
         if let Some(expected) = candidate.expected.filter(|expected| *expected != digest) {
             return Err(ParserProblem::Digest { expected, found: digest });
@@ -62,7 +62,7 @@ impl Admission {
             None if self.options.allow_unsigned => None,
             None => return Err(ParserProblem::Unsigned),
         };
-        let limits = self.limits(key);
+        let limits = *self.options.limits_of(key);
         fits(limits.component_bytes)?;
         Ok(Authentic { digest, key, allow_wasi: key.is_some_and(|key| key.allow_wasi), limits })
     }
@@ -104,20 +104,6 @@ impl Admission {
     ) -> Result<Reading, String> {
         let reading = loaded.parse(response, &self.policy, now).map_err(|error| error.to_string())?;
         Ok(reading.from_wit())
-    }
-
-    /// The size beyond which no key helps.
-    pub(super) fn most_bytes(&self) -> usize {
-        let own = self.options.limits.component_bytes;
-        let most = self.options.keys.iter().map(|key| self.limits(Some(key)).component_bytes).max();
-        own.max(most.unwrap_or(0))
-    }
-
-    fn limits(&self, key: Option<&TrustedKey>) -> ParserLimits {
-        match key {
-            Some(key) if key.large || key.allow_wasi => self.options.large_limits,
-            _ => self.options.limits,
-        }
     }
 }
 

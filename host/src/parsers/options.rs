@@ -59,6 +59,20 @@ impl Options {
         self.allow_unsigned || !self.keys.is_empty()
     }
 
+    /// The largest component that any key may have, in bytes.
+    #[must_use]
+    pub fn most_component_bytes(&self) -> usize {
+        let most = self.keys.iter().map(|key| self.limits_of(Some(key)).component_bytes).max();
+        self.limits.component_bytes.max(most.unwrap_or(0))
+    }
+
+    pub(super) fn limits_of(&self, key: Option<&TrustedKey>) -> &ParserLimits {
+        match key {
+            Some(key) if key.large || key.allow_wasi => &self.large_limits,
+            _ => &self.limits,
+        }
+    }
+
     /// The folder of what is in service; `None` where there is neither a setting nor a home.
     #[must_use]
     pub fn state_folder(&self) -> Option<PathBuf> {
@@ -82,7 +96,7 @@ pub struct TrustedKey {
     pub public_key: String,
     /// The provider types that its parsers may serve; `*` for all.
     pub provider_types: Vec<String>,
-    /// May its components import WASI? They are granted nothing by it, and the large limits.
+    /// May its components import WASI, and have the large limits? They are granted nothing: a call of WASI traps.
     #[serde(default)]
     pub allow_wasi: bool,
     /// Have its components the large limits? Those that carry an interpreter need them.

@@ -83,7 +83,8 @@ impl Prepared {
         let missing = |function| ParserProblem::World(format!("it does not export `{function}`"));
         let describe = function(DESCRIBE).ok_or_else(|| missing(DESCRIBE))?;
         let parse = function(PARSE).ok_or_else(|| missing(PARSE))?;
-        let linked = link(engine, &component)?;
+        // What it imports was looked at before it was compiled.
+        let linked = link(engine, &component, !manifest.imports.is_empty())?;
         Ok(Self { linked, describe, parse, limits })
     }
 
@@ -121,9 +122,18 @@ impl Prepared {
     }
 }
 
-fn link(engine: &wasmtime::Engine, component: &Component) -> Result<InstancePre<Usage>, ParserProblem> {
-    // Nothing is linked: a component that imports anything does not load.
-    Linker::new(engine).instantiate_pre(component).map_err(|error| ParserProblem::World(format!("{error:#}")))
+/// Links a component with nothing. Where it may import, each function that it imports is there and traps when it is
+/// called: no clock, no randomness, no environment, nothing to wait in.
+fn link(
+    engine: &wasmtime::Engine,
+    component: &Component,
+    may_import: bool,
+) -> Result<InstancePre<Usage>, ParserProblem> {
+    let mut linker = Linker::new(engine);
+    if may_import {
+        linker.define_unknown_imports_as_traps(component).map_err(wrong_type)?;
+    }
+    linker.instantiate_pre(component).map_err(wrong_type)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]

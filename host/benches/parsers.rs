@@ -1,0 +1,146 @@
+//! What a parser component costs: a call, coming into service, and the replacement of an instance that trapped.
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use runtime_signals::engine::{CodeCache, EngineOptions};
+use runtime_signals::parsers::{Candidate, Install, Options};
+use runtime_signals::{Observation, Store, StoreOptions};
+use tempfile::TempDir;
+
+#[allow(dead_code)]
+#[path = "../../tests/parsers/guests.rs"]
+mod guests;
+
+use guests::Guest;
+
+/// Twenty headers; the parser asks for five names and is sent six.
+const HEADERS: [(&str, &str); 20] = [
+    ("date", "Thu, 15 Jan 2026 12:00:00 GMT"),
+    ("content-type", "application/json"),
+    ("content-length", "1234"),
+    ("connection", "keep-alive"),
+    ("server", "acme"),
+    ("x-request-id", "0123456789abcdef"),
+    ("x-acme-calls", "12/60"),
+    ("x-acme-calls-renew", "30s"),
+    ("x-acme-tokens", "90000/100000"),
+    ("x-acme-tokens-renew", "2026-01-15T12:00:06Z"),
+    ("x-acme-come-back", "0"),
+    ("x-acme-come-back", "1"),
+    ("strict-transport-security", "max-age=31536000"),
+    ("x-content-type-options", "nosniff"),
+    ("cf-cache-status", "DYNAMIC"),
+    ("cf-ray", "0123456789abcdef-FRA"),
+    ("alt-svc", "h3=\":443\""),
+    ("vary", "accept-encoding"),
+    ("access-control-allow-origin", "*"),
+    ("x-processing-ms", "812"),
+];
+
+fn observation() -> Observation<'static> {
+    let mut observation = Observation::new("acme", "acme", &HEADERS, Duration::from_millis(840));
+    observation.status = Some(200);
+    observation
+}
+
+/// A store with parsers that need no signature.
+struct Scene {
+    folder: TempDir,
+    store: Store,
+}
+
+impl Scene {
+    fn new(code_cache: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let code_cache = match code_cache {
+            Some(name) => CodeCache::Folder(folder.path().join(name)),
+            None => CodeCache::Off,
+        };
+        let parsers = Options {
+            state_dir: Some(folder.path().join("parsers")),
+            allow_unsigned: true,
+            most_faults: u32::MAX,
+            ..Options::default()
+        };
+        let engine = EngineOptions { code_cache, ..EngineOptions::default() };
+        let options = StoreOptions { engine, parsers: Some(parsers), ..StoreOptions::default() };
+        Self { folder, store: Store::with_options(options).unwrap() }
+    }
+
+    fn install(&self, bytes: &[u8]) {
+        let how = Install { allow_downgrade: true, ..Install::default() };
+        let candidate = Candidate::new(bytes.to_vec(), None, "bench");
+        let installed = self.store.parsers().unwrap().install(&candidate, how).unwrap();
+        assert!(!installed.unchanged);
+    }
+}
+
+/// Two versions of the example.
+fn versions() -> [Vec<u8>; 2] {
+    let file = Path::new(env!("RUNTIME_SIGNALS_ENGINE_WASM")).with_file_name("acme-parser.wasm");
+    let first = std::fs::read(file).unwrap();
+    let mut second = first.clone();
+    for at in 0..second.len() - 5 {
+        if &second[at..at + 5] == b"1.0.0" {
+            second[at..at + 5].copy_from_slice(b"1.0.1");
+        }
+    }
+    [first, second]
+}
+
+fn calls(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("parser");
+    let built_in = Scene::new(Some("code"));
+    group.bench_function("parse, 20 headers, by the built-in parser", |bencher| {
+        let mut response = observation();
+        response.provider_type = "openai";
+        bencher.iter(|| built_in.store.parse(black_box(&response)).unwrap());
+    });
+    let served = Scene::new(Some("code"));
+    served.install(&versions()[0]);
+    let response = observation();
+    assert_eq!(served.store.parse(&response).unwrap().remaining_requests, Some(12));
+    group.bench_function("parse, 20 headers, 6 wanted, by a component", |bencher| {
+        bencher.iter(|| served.store.parse(black_box(&response)).unwrap());
+    });
+    group.bench_function("record, 20 headers, 6 wanted, by a component", |bencher| {
+        bencher.iter(|| served.store.record(black_box(&response)).unwrap());
+    });
+    let trapping = Scene::new(Some("code"));
+    trapping.install(&Guest::new("1.0.0").parse("unreachable").build());
+    group.bench_function(
+        "a call that traps, in an instance made for it, then the built-in parser",
+        |bencher| {
+            bencher.iter(|| trapping.store.parse(black_box(&response)).unwrap());
+        },
+    );
+    group.finish();
+}
+
+fn coming_into_service(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("parser");
+    group.sample_size(20);
+    let versions = versions();
+    for (name, code_cache) in
+        [("from bytes to serving, compiled", None), ("from bytes to serving, compiled before", Some("code"))]
+    {
+        let scene = Scene::new(code_cache);
+        versions.iter().for_each(|version| scene.install(version));
+        let mut number = 0;
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                scene.install(&versions[number % 2]);
+                number += 1;
+            });
+        });
+        drop(scene.folder);
+    }
+    group.finish();
+}
+
+criterion_group!(benches, calls, coming_into_service);
+criterion_main!(benches);
