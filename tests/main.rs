@@ -12,6 +12,7 @@ mod cli_profile;
 mod cli_wait;
 mod config;
 mod conformance;
+mod embedding;
 mod equality;
 mod parser_languages;
 mod parser_misdeeds;
