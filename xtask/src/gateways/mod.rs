@@ -3,17 +3,19 @@
 //! Each gateway is tested alone and from a clean start; the failure of one does not keep the others from being tested.
 //! A program that cannot be had is a failure with its name, not a test less.
 
+mod hooks;
 mod node;
 pub(crate) mod plugins;
 pub(crate) mod programs;
 mod python;
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
 use crate::components;
-use crate::workspace::{Workspace, run};
+use crate::workspace::{Workspace, cargo, run};
 
 /// A program that hosts the logic of this workspace.
 struct Gateway {
@@ -27,6 +29,7 @@ struct Gateway {
 const GATEWAYS: &[Gateway] = &[
     Gateway { name: "python", test: python::test },
     Gateway { name: "node", test: node::test },
+    Gateway { name: "hooks", test: hooks::test },
     Gateway { name: "envoy", test: plugins::envoy },
     Gateway { name: "smg", test: plugins::smg },
     Gateway { name: "sglang", test: plugins::sglang },
@@ -69,6 +72,12 @@ fn choose(names: &[String]) -> Result<Vec<&'static Gateway>> {
         })
     };
     names.iter().map(find).collect()
+}
+
+/// The program whose service others feed, built.
+fn service(workspace: &Workspace) -> Result<PathBuf> {
+    run(cargo().current_dir(&workspace.root).args(["build", "--package", "runtime-signals"]))?;
+    Ok(workspace.target.join("debug/runtime-signals"))
 }
 
 /// Runs a test program that must succeed and end within ten minutes, whatever it waits for.

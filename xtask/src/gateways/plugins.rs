@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{programs, run_bounded};
+use super::{programs, run_bounded, service};
 use crate::workspace::{Workspace, cargo, run};
 
 /// The crate with the tests and benchmarks. It is left out where all crates are tested: it needs the programs.
@@ -13,8 +13,7 @@ pub(crate) const PACKAGE: &str = "runtime-signals-gateways";
 
 pub(super) fn envoy(workspace: &Workspace) -> Result<()> {
     let envoy = provide_envoy(workspace)?;
-    run(cargo().current_dir(&workspace.root).args(["build", "--package", "runtime-signals"]))?;
-    let service = workspace.target.join("debug/runtime-signals");
+    let service = service(workspace)?;
     test(workspace, "envoy", &[("RUNTIME_SIGNALS_ENVOY", envoy), ("RUNTIME_SIGNALS_BIN", service)])
 }
 
