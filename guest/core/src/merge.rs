@@ -94,7 +94,8 @@ fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Sig
 /// What to write of a provider whose state is in memory, where `stored` is on disk.
 ///
 /// The state takes in what others have stored, so that memory and disk agree afterwards. Where nothing was
-/// known here before, what is stored stays as it is: reading it has not made it younger.
+/// known here before, what is stored stays as it is: reading it has not made it younger. When the signal has been
+/// written, [`Provider::share`] with its `recorded_at` notes that others were told.
 #[must_use]
 pub fn settle(provider: &mut Provider, stored: Option<&[u8]>, now: Time, ahead: Duration) -> Outcome {
     let not_after = now.saturating_add(ahead);
@@ -113,7 +114,6 @@ pub fn settle(provider: &mut Provider, stored: Option<&[u8]>, now: Time, ahead: 
     }
     let mut signal = provider.judge(now);
     signal.recorded_at = recorded_at;
-    provider.share(recorded_at);
     Outcome::Write(Box::new(signal))
 }
 

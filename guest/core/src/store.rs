@@ -258,6 +258,15 @@ impl Store {
         Ok(merge::settle(self.get_mut(handle)?, stored, now, ahead))
     }
 
+    /// Other processes were told of all that is in force and known of a provider, by a signal recorded at `at`.
+    ///
+    /// # Errors
+    /// An unknown provider.
+    pub fn share(&mut self, handle: u32, at: Time) -> Result<(), InputError> {
+        self.get_mut(handle)?.share(at);
+        Ok(())
+    }
+
     /// Forgets refusals and limits: those of one model, or all.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
     BodyUse, CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Need, Profile,
     Reading, RecordError, Scope, Wait, WantedHeader,
 };
-use crate::bindings::exports::runtime_signals::signals::types::NameMatch;
+use crate::bindings::types::NameMatch;
 use crate::convert::{FromWit, ToWit};
 
 /// The component.
@@ -145,7 +145,11 @@ impl GuestStore for Store {
         ahead_ns: u64,
     ) -> Result<CommitOutcome, InputError> {
         let ahead = Duration::from_nanos(ahead_ns);
-        let outcome = self.0.borrow_mut().settle(provider, stored.as_deref(), now.from_wit(), ahead);
+        let mut store = self.0.borrow_mut();
+        let outcome = store.settle(provider, stored.as_deref(), now.from_wit(), ahead);
+        if let Ok(Outcome::Write(signal)) = &outcome {
+            store.share(provider, signal.recorded_at).map_err(ToWit::to_wit)?;
+        }
         outcome.map(ToWit::to_wit).map_err(ToWit::to_wit)
     }
 

@@ -1,7 +1,10 @@
 //! Stored signals: the same rules across processes, and signals of programs that know the plain keys only.
 
 use super::*;
+use core::time::Duration;
+
 use crate::json;
+use crate::merge;
 use crate::signal::Status::{Available, Degraded, Exhausted, Unknown};
 use crate::testing::Disk;
 
@@ -103,6 +106,16 @@ fn a_refusal_that_nobody_else_was_told_of_outlasts_the_others_successes() {
         disk.settle(&mut other, 4);
         assert_eq!(disk.settle(&mut refused, 5).status, Exhausted);
     }
+}
+
+#[test]
+fn a_commit_that_another_process_was_faster_than_has_told_nobody() {
+    let mut disk = Disk::default();
+    let mut slow = after(&[call(429, 0).model("a").headers(&HINT)]);
+    let prepared = merge::settle(&mut slow, None, at(1), Duration::from_secs(5));
+    assert!(matches!(prepared, merge::Outcome::Write(_)));
+    disk.settle(&mut after(&[call(200, 1).model("b")]), 1);
+    assert_eq!(disk.settle(&mut slow, 1).status, Exhausted);
 }
 
 #[test]
