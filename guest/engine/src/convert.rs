@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use runtime_signals_core as core_logic;
 
-use core_logic::evidence::{self, ProbeOutcome as CoreProbeOutcome};
+use core_logic::evidence;
 use core_logic::limit::{
     Effect as CoreEffect, Limit as CoreLimit, Name, Quantity as CoreQuantity, Refill as CoreRefill,
     Scope as CoreScope,
@@ -19,10 +19,13 @@ use core_logic::time::Time;
 use core_logic::wait::{Binding as CoreBinding, Need as CoreNeed, Wait as CoreWait};
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{Evidence, InputError};
-use crate::bindings::exports::runtime_signals::signals::types::{
-    Effect, Instant, Limit, Need, ProbeFailureKind, ProbeOutcome, Quantity, QuotaState, QuotaStatus, Reading,
-    Reason, Refill, RefusalClass, Scope, Wait, WaitKind,
+use crate::bindings::types::{
+    Effect, Instant, Limit, Need, Quantity, Reading, Reason, Refill, RefusalClass, Scope, Wait, WaitKind,
 };
+
+mod effects;
+
+pub(crate) use effects::FromWit;
 
 /// A value of the core as one of the interface.
 pub(crate) trait ToWit {
@@ -30,23 +33,10 @@ pub(crate) trait ToWit {
     fn to_wit(self) -> Self::Wit;
 }
 
-/// A value of the interface as one of the core. Times outside of the range become its nearest end.
-pub(crate) trait FromWit {
-    type Core;
-    fn from_wit(self) -> Self::Core;
-}
-
 impl<T: ToWit> ToWit for Option<T> {
     type Wit = Option<T::Wit>;
     fn to_wit(self) -> Self::Wit {
         self.map(ToWit::to_wit)
-    }
-}
-
-impl<T: FromWit> FromWit for Option<T> {
-    type Core = Option<T::Core>;
-    fn from_wit(self) -> Self::Core {
-        self.map(FromWit::from_wit)
     }
 }
 
@@ -68,14 +58,6 @@ impl ToWit for Time {
     type Wit = Instant;
     fn to_wit(self) -> Instant {
         Instant { seconds: self.seconds(), nanoseconds: self.nanoseconds() }
-    }
-}
-
-impl FromWit for Instant {
-    type Core = Time;
-    fn from_wit(self) -> Time {
-        let end = if self.seconds < 0 { Time::MIN } else { Time::MAX };
-        Time::new(self.seconds, self.nanoseconds).unwrap_or(end)
     }
 }
 
@@ -223,56 +205,13 @@ impl ToWit for CoreWait {
     }
 }
 
-impl FromWit for QuotaState {
-    type Core = evidence::QuotaState;
-    fn from_wit(self) -> evidence::QuotaState {
-        match self {
-            Self::Ok => evidence::QuotaState::Ok,
-            Self::Stale => evidence::QuotaState::Stale,
-            Self::Blocked => evidence::QuotaState::Blocked,
-            Self::Unavailable => evidence::QuotaState::Unavailable,
-            Self::Unauthenticated => evidence::QuotaState::Unauthenticated,
-            Self::Unknown => evidence::QuotaState::Unknown,
-        }
-    }
-}
-
-impl FromWit for QuotaStatus {
-    type Core = evidence::QuotaStatus;
-    fn from_wit(self) -> evidence::QuotaStatus {
-        let windows = self.windows.into_iter().map(|window| evidence::QuotaWindow {
-            window_minutes: window.window_minutes,
-            used_percent: window.used_percent,
-            resets_at: window.resets_at.from_wit(),
-            state: window.state.from_wit(),
-        });
-        evidence::QuotaStatus {
-            captured_at: self.captured_at.from_wit(),
-            state: self.state.from_wit(),
-            windows: windows.collect(),
-            account: self.account,
-        }
-    }
-}
-
 impl FromWit for Evidence {
     type Core = evidence::Evidence;
     fn from_wit(self) -> evidence::Evidence {
         match self {
             Self::None => evidence::Evidence::None,
             Self::Quota(status) => evidence::Evidence::Quota(status.from_wit()),
-            Self::Probe(ProbeOutcome::Alive) => evidence::Evidence::Probe(CoreProbeOutcome::Alive),
-            Self::Probe(ProbeOutcome::Unusable(_)) => evidence::Evidence::Probe(CoreProbeOutcome::Unusable),
-            Self::Probe(ProbeOutcome::Failed(failure)) => {
-                let kind = match failure.kind {
-                    ProbeFailureKind::Unreachable => evidence::ProbeFailure::Unreachable,
-                    ProbeFailureKind::Timeout => evidence::ProbeFailure::Timeout,
-                    ProbeFailureKind::Loading => evidence::ProbeFailure::Loading,
-                    ProbeFailureKind::Busy => evidence::ProbeFailure::Busy,
-                    ProbeFailureKind::Refused => evidence::ProbeFailure::Refused,
-                };
-                evidence::Evidence::Probe(CoreProbeOutcome::Failed { kind, message: failure.message })
-            }
+            Self::Probe(outcome) => evidence::Evidence::Probe(outcome.from_wit()),
         }
     }
 }

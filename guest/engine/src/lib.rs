@@ -18,6 +18,7 @@ mod bindings {
         path: "../../wit",
         pub_export_macro: true,
     });
+    pub(crate) use exports::runtime_signals::signals::types;
 }
 
 #[expect(unreachable_pub, unsafe_code, reason = "the exported symbols of the generated bindings")]
