@@ -8,7 +8,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 /// File and the variable that hands its absolute path to the library.
-const COMPONENTS: [(&str, &str); 1] = [("engine.wasm", "RUNTIME_SIGNALS_ENGINE_WASM")];
+const COMPONENTS: [(&str, &str); 2] =
+    [("engine.wasm", "RUNTIME_SIGNALS_ENGINE_WASM"), ("collector.wasm", "RUNTIME_SIGNALS_COLLECTOR_WASM")];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");

@@ -10,6 +10,7 @@ mod cli_parse;
 mod cli_parser;
 mod cli_profile;
 mod cli_wait;
+mod collector;
 mod config;
 mod conformance;
 mod embedding;

@@ -21,6 +21,10 @@ impl ManualClock {
         Arc::new(Self(Mutex::new(SystemTime::now())))
     }
 
+    pub(crate) fn set(&self, time: SystemTime) {
+        *self.0.lock().unwrap() = time;
+    }
+
     pub(crate) fn advance(&self, by: Duration) {
         *self.0.lock().unwrap() += by;
     }

@@ -37,6 +37,9 @@ pub enum Error {
         /// What is stored meanwhile.
         stored: Option<Box<CachedSignal>>,
     },
+    /// The collector component could not do what was asked: what the cache told it.
+    #[error("{0}")]
+    Collector(String),
     /// A thread of our own could not be started.
     #[error("no thread for {task} can be started: {error}; raise the limit on threads")]
     Thread {

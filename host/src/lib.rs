@@ -14,6 +14,7 @@
 pub mod cache;
 pub mod capture;
 pub mod clock;
+pub mod collector;
 pub mod config;
 pub mod demo;
 pub mod engine;

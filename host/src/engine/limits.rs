@@ -93,6 +93,13 @@ impl Usage {
         self.memory_bytes
     }
 
+    /// Does not count what this thread has used since `began`: the host worked for the guest.
+    pub(crate) fn spare(&mut self, began: Duration) {
+        if let Some(started) = &mut self.started {
+            *started = started.saturating_add(thread_cpu_time().saturating_sub(began));
+        }
+    }
+
     /// Why a call ended in this error.
     pub(crate) fn explain(&self, error: &wasmtime::Error) -> Stop {
         match error.downcast_ref::<Trap>() {
@@ -137,7 +144,8 @@ impl ResourceLimiter for Usage {
     }
 }
 
-fn thread_cpu_time() -> Duration {
+/// Processor time that this thread has used.
+pub(crate) fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))

@@ -37,13 +37,13 @@ pub(crate) use code::load as load_component;
 pub use error::EngineError;
 pub use limits::{Limits, Stop};
 
-pub(crate) use convert::{Evidence, FromWit, ToWit};
-pub(crate) use limits::Usage;
+pub(crate) use bindings::exports::runtime_signals::signals::types as wit;
+pub(crate) use convert::{Evidence, FromWit, ToWit, nanoseconds};
+pub(crate) use limits::{Usage, thread_cpu_time};
 pub(crate) use profile::{EvidenceSource, Profile};
+pub(crate) use ticker::start as start_ticker;
 
 use bindings::exports::runtime_signals::signals::runtime_signals::CommitOutcome;
-pub(crate) use bindings::exports::runtime_signals::signals::types as wit;
-use convert::nanoseconds;
 use instance::Call;
 use shard::{AddedProfiles, Place, Shard, Template};
 
@@ -395,7 +395,7 @@ fn unpack(packed: &[u8]) -> Result<Signal, EngineError> {
 }
 
 /// Settings of the compiler and the runtime. All calls are synchronous.
-fn config(limits: &Limits) -> Config {
+pub(crate) fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)

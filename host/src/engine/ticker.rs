@@ -7,7 +7,7 @@ use wasmtime::Engine;
 use super::limits::TICK;
 
 /// Ticks for as long as the engine lives.
-pub(super) fn start(engine: &Engine) -> std::io::Result<()> {
+pub(crate) fn start(engine: &Engine) -> std::io::Result<()> {
     let engine = engine.weak();
     let ticks = move || {
         while let Some(engine) = engine.upgrade() {
