@@ -3,6 +3,7 @@
 //! Each gateway is tested alone and from a clean start; the failure of one does not keep the others from being tested.
 //! A program that cannot be had is a failure with its name, not a test less.
 
+mod conformance;
 mod hooks;
 mod node;
 pub(crate) mod plugins;
@@ -80,8 +81,13 @@ fn service(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.target.join("debug/runtime-signals"))
 }
 
-/// Runs a test program that must succeed and end within ten minutes, whatever it waits for.
+/// Runs a test program that must succeed and end within ten minutes.
 fn run_bounded(command: &Command) -> Result<()> {
+    run(&mut bounded(command))
+}
+
+/// The same program, ended after ten minutes, whatever it waits for.
+fn bounded(command: &Command) -> Command {
     let mut bounded = Command::new("timeout");
     bounded.args(["--kill-after=10", "600"]).arg(command.get_program()).args(command.get_args());
     for (name, value) in command.get_envs() {
@@ -93,7 +99,7 @@ fn run_bounded(command: &Command) -> Result<()> {
     if let Some(folder) = command.get_current_dir() {
         bounded.current_dir(folder);
     }
-    run(&mut bounded)
+    bounded
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{programs, run_bounded};
+use super::{conformance, programs, run_bounded};
 use crate::workspace::{Workspace, remove_folder, run};
 
 pub(super) fn test(workspace: &Workspace) -> Result<()> {
@@ -16,8 +16,11 @@ pub(super) fn test(workspace: &Workspace) -> Result<()> {
     run(Command::new("cp").arg("-R").args([&sources, &host]))?;
     let mut build = Command::new("node");
     run(build.current_dir(&host).arg("build.js").arg(workspace.components().join("engine.wasm")))?;
-    let mut node = Command::new("node");
-    node.current_dir(&host).args(["--test", "tests/"]);
-    node.env("RUNTIME_SIGNALS_VECTORS", workspace.root.join("tests/vectors"));
-    run_bounded(&node)
+    let node = |arguments: &[&str]| {
+        let mut node = Command::new("node");
+        node.current_dir(&host).args(arguments);
+        node
+    };
+    run_bounded(&node(&["--test", "tests/collector.test.js"]))?;
+    conformance::answer(workspace, "node", &node(&["tests/steps.js"]))
 }
