@@ -141,8 +141,9 @@ export class SignalCache {
     const content = JSON.stringify({ pid: process.pid, ...times, ...(failure && { last_error: failure }) });
     return this.#withPrivate(content, false, async (mine) => {
       if (await unless("EEXIST", link(mine, file))) return true;
+      const found = await stat(file).catch(() => undefined);
       if (await this.#marker(file)) return false;
-      await rm(file, { force: true });
+      await removeStale(file, found);
       return unless("EEXIST", link(mine, file));
     });
   }
@@ -159,10 +160,11 @@ export class SignalCache {
     const content = JSON.stringify({ pid: process.pid, started_at: new Date(this.now()) });
     return this.#withPrivate(content, false, async (mine) => {
       while (!(await unless("EEXIST", link(mine, file)))) {
-        const age = Date.now() - ((await stat(file).catch(() => undefined))?.mtimeMs ?? 0);
-        const owner = await parsed(file);
-        if (age > OLDEST_LOCK_MS || (owner && !isAlive(owner.pid))) {
-          await rm(file, { force: true });
+        const found = await stat(file).catch(() => undefined);
+        const owner = found && (await parsed(file));
+        const isOld = found && Date.now() - found.mtimeMs > OLDEST_LOCK_MS;
+        if (isOld || (owner && !isAlive(owner.pid))) {
+          await removeStale(file, found);
         } else if (performance.now() >= ends) {
           throw new CacheError("io", `${file} is held by another process; nothing was written: try again`);
         } else {
@@ -194,6 +196,12 @@ export class SignalCache {
       await rm(mine, { force: true });
     }
   }
+}
+
+/** Removes a side file, unless it is gone meanwhile: the next may stand there already. */
+async function removeStale(file, found) {
+  const standing = await stat(file).catch(() => undefined);
+  if (found && standing?.ino === found.ino) await rm(file, { force: true });
 }
 
 /** The JSON of a side file; undefined where it has none. */

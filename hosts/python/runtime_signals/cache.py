@@ -169,10 +169,10 @@ class SignalCache:
         with self._private(json.dumps(content).encode()) as private:
             if self._link(private, path):
                 return True
-            marker = self._marker(path)
-            if marker is not None:
+            found = _inode(path)
+            if self._marker(path) is not None:
                 return False
-            path.unlink(missing_ok=True)
+            _remove_stale(path, found)
             return self._link(private, path)
 
     def _marker(self, path: Path) -> dict | None:
@@ -195,8 +195,9 @@ class SignalCache:
         content = json.dumps({"pid": os.getpid(), "started_at": _rfc3339(self.now())}).encode()
         with self._private(content) as private:
             while not self._link(private, path):
+                found = _inode(path)
                 if self._is_abandoned(path):
-                    path.unlink(missing_ok=True)
+                    _remove_stale(path, found)
                 elif time.monotonic() >= ends:
                     raise CacheError("io", f"{path} is held by another process; nothing was written: try again")
                 else:
@@ -210,8 +211,6 @@ class SignalCache:
         try:
             age = time.time() - path.stat().st_mtime
             return age > OLDEST_LOCK_S or not _is_alive(int(json.loads(path.read_bytes())["pid"]))
-        except FileNotFoundError:
-            return True
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
@@ -245,6 +244,19 @@ class SignalCache:
     @staticmethod
     def _failure(action: str, path: Path, error: OSError) -> CacheError:
         return CacheError("io", f"cannot {action} {path}: {error.strerror}; nothing was changed")
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+def _remove_stale(path: Path, found: int | None) -> None:
+    """Removes a side file, unless it is gone meanwhile: the next may stand there already."""
+    if found is not None and _inode(path) == found:
+        path.unlink(missing_ok=True)
 
 
 def _rfc3339(at: datetime) -> str:
