@@ -89,7 +89,10 @@ pub(crate) const COMPONENTS: &[Component] = &[
         ..Component::new("engine-faults", "runtime-signals-engine", MAX_TEST_BYTES)
     },
     // A parser, as users write them.
-    Component::new("acme-parser", "acme-parser", MAX_PARSER_BYTES),
+    Component {
+        form: Form::SmallComponent,
+        ..Component::new("acme-parser", "acme-parser", MAX_PARSER_BYTES)
+    },
     Component {
         form: Form::SmallModule,
         ..Component::new("envoy", "runtime-signals-envoy", MAX_ENVOY_BYTES)
