@@ -34,7 +34,7 @@ fn with_cargo(command: &mut Command) {
 }
 
 #[test]
-fn a_new_project_builds_at_once() {
+fn a_new_project_builds_at_once_and_passes_its_cases() {
     let home = Home::new();
     let project = home.path("night-shift").display().to_string();
     let new = home.run(&["parser", "new", "night-shift", "--path", &project, "--sdk", SDK]);
@@ -50,6 +50,10 @@ fn a_new_project_builds_at_once() {
     let parser = fs::read(file).unwrap();
     assert!(parser.len() < 32 * 1024, "{} bytes", parser.len());
     assert_eq!(stated(&parser).unwrap().statement.unwrap().name, "night-shift");
+
+    let tested = home.run(&["parser", "test", file]);
+    assert_eq!((tested.status, tested.stderr.as_str()), (0, ""), "{}", tested.stdout);
+    assert!(tested.stdout.contains("a refusal says when to come back"), "{}", tested.stdout);
 }
 
 #[test]
