@@ -18,6 +18,7 @@ mod equality;
 mod parser_languages;
 mod parser_misdeeds;
 mod parser_project;
+mod parser_sources;
 mod parsers;
 mod probe;
 mod probe_readiness;

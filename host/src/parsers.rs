@@ -23,6 +23,7 @@ mod sandbox;
 mod serving;
 mod shelf;
 mod signature;
+pub mod source;
 mod status;
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! A compiler from Debian's packages, unpacked but not installed.
+//! Programs from Debian's packages, unpacked but not installed.
 //!
 //! apt resolves, downloads and verifies; what it would install is unpacked into one folder and started from
 //! there through a wrapper. The folder appears by a rename when it is complete, so that an interrupted
@@ -24,8 +24,8 @@ pub(crate) const OLDEST_RELEASE: &str = env!("CARGO_PKG_RUST_VERSION");
 /// Lists the unpacked packages; written last, so its presence says that all is there.
 const MARKER: &str = "packages";
 
-/// Folders that are being filled: the process is appended.
-const PARTIAL: &str = "wasm-toolchain.partial.";
+/// Folders that are being filled: between the folder's name and the process.
+const PARTIAL: &str = ".partial.";
 
 /// The generated program that starts the unpacked compiler.
 const WRAPPER: &str = "rustc";
@@ -37,24 +37,46 @@ pub(crate) fn is_usable() -> bool {
 
 /// The compiler in `folder`, which is filled first if it does not exist.
 pub(crate) fn provide(folder: &Path) -> Result<PathBuf> {
-    let compiler = folder.join(WRAPPER);
+    unpack(folder, fill)?;
+    Ok(folder.join(WRAPPER))
+}
+
+/// A program of one package that needs nothing but the C library, in `folder`, which is filled first if it does not
+/// exist.
+pub(crate) fn program(folder: &Path, package: &str, program: &str) -> Result<PathBuf> {
+    let path = folder.join("usr/bin").join(program);
+    unpack(folder, |partial| {
+        fetch(partial, || Ok(vec![package.to_owned()]))?;
+        extract(partial)?;
+        let program = partial.join("usr/bin").join(program);
+        ensure!(program.is_file(), "the package {package} brought no {}", program.display());
+        Ok(vec![package.to_owned()])
+    })?;
+    Ok(path)
+}
+
+/// Fills `folder` if it does not exist. `fill` tells what it has put there.
+fn unpack(folder: &Path, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -> Result<()> {
     if folder.join(MARKER).is_file() {
-        return Ok(compiler);
+        return Ok(());
     }
+    let name = folder.file_name().context("the folder has no name")?.to_string_lossy();
     let parent = folder.parent().context("the target folder has no name")?;
     fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
     let _lock = lock(&folder.with_extension("lock"))?;
     // Another process may have been at it until now.
     if !folder.join(MARKER).is_file() {
-        let partial = parent.join(format!("{PARTIAL}{}", std::process::id()));
-        remove_leftovers(parent)?;
+        let partial = format!("{name}{PARTIAL}");
+        remove_leftovers(parent, &partial)?;
+        let partial = parent.join(format!("{partial}{}", std::process::id()));
         remove_folder(folder)?;
         fs::create_dir(&partial).with_context(|| format!("{} cannot be made", partial.display()))?;
-        fill(&partial)?;
+        let packages = fill(&partial)?;
+        fs::write(partial.join(MARKER), packages.join("\n") + "\n")?;
         fs::rename(&partial, folder)
             .with_context(|| format!("{} cannot be put in place", folder.display()))?;
     }
-    Ok(compiler)
+    Ok(())
 }
 
 /// A copy of the unpacked tool chain at another place, for a build that must not depend on the place. Files
@@ -69,21 +91,18 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
 
 /// Removes what interrupted runs have left. A program that they started may still be writing there, so
 /// this does not insist.
-fn remove_leftovers(parent: &Path) -> Result<()> {
+fn remove_leftovers(parent: &Path, partial: &str) -> Result<()> {
     for path in children(parent)? {
-        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PARTIAL)) {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(partial)) {
             fs::remove_dir_all(path).ok();
         }
     }
     Ok(())
 }
 
-fn fill(folder: &Path) -> Result<()> {
-    let packages = fetch(folder)?;
-    for archive in archives(folder)? {
-        output(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(folder))?;
-        fs::remove_file(&archive)?;
-    }
+fn fill(folder: &Path) -> Result<Vec<String>> {
+    let packages = fetch(folder, plan)?;
+    extract(folder)?;
     keep_only_the_library(folder)?;
     let wrapper = folder.join(WRAPPER);
     fs::write(&wrapper, wrapper_script(&library_folders(folder)?))?;
@@ -93,12 +112,20 @@ fn fill(folder: &Path) -> Result<()> {
     let core = folder.join("usr/lib/rustlib/src/rust/library/core/Cargo.toml");
     ensure!(core.is_file(), "the packages brought no sources of the standard library");
     eprintln!("unpacked {}", version.trim());
-    fs::write(folder.join(MARKER), packages.join("\n") + "\n")?;
+    Ok(packages)
+}
+
+/// Unpacks the archives in `folder` there.
+fn extract(folder: &Path) -> Result<()> {
+    for archive in archives(folder)? {
+        output(Command::new("dpkg-deb").arg("--extract").arg(&archive).arg(folder))?;
+        fs::remove_file(&archive)?;
+    }
     Ok(())
 }
 
-/// Downloads the packages into `folder`; returns them as `name=version`.
-fn fetch(folder: &Path) -> Result<Vec<String>> {
+/// Downloads the packages of a plan into `folder`; returns them.
+fn fetch(folder: &Path, plan: impl Fn() -> Result<Vec<String>>) -> Result<Vec<String>> {
     let attempt = || {
         let packages = plan()?;
         eprintln!("fetching from Debian, to be unpacked and not installed: {}", packages.join(" "));
@@ -120,7 +147,7 @@ fn apt_get() -> Command {
     command
 }
 
-/// What apt would install: the packages and all that they need and this machine lacks.
+/// What apt would install, as `name=version`: the packages and all that they need and this machine lacks.
 fn plan() -> Result<Vec<String>> {
     let text = output(
         apt_get().args(["--simulate", "--no-install-recommends", "--reinstall", "install"]).args(PACKAGES),
@@ -248,7 +275,7 @@ mod tests {
         let (leftover, other) = (folder.join("wasm-toolchain.partial.7"), folder.join("guest"));
         fs::create_dir_all(leftover.join("usr")).unwrap();
         fs::create_dir_all(&other).unwrap();
-        remove_leftovers(&folder).unwrap();
+        remove_leftovers(&folder, "wasm-toolchain.partial.").unwrap();
         assert!(!leftover.exists() && other.exists() && complete.exists());
 
         let copied = folder.join("copy");

@@ -73,6 +73,8 @@ enum Task {
     Profiles,
     /// Builds the parsers in JavaScript and Python, and tests them
     Parsers,
+    /// Unpacks the OCI registry that tests pull from, if it is not there yet, and prints where its program is
+    Registry,
     /// Builds the components in two directories and compares their SHA-256
     Reproduce,
 }
@@ -164,6 +166,11 @@ fn execute(task: Task) -> Result<ExitCode> {
         Task::Fuzz(options) => fuzz::fuzz(&workspace, &options).map(|()| ExitCode::SUCCESS),
         Task::Profiles => profiles::write(&workspace.root).map(|()| ExitCode::SUCCESS),
         Task::Parsers => parsers::test(&workspace),
+        Task::Registry => {
+            let program = debian::program(&workspace.registry(), "docker-registry", "docker-registry")?;
+            println!("{}", program.display());
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Reproduce => reproduce::reproduce(&workspace).map(|()| ExitCode::SUCCESS),
     }
 }

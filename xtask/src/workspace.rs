@@ -49,6 +49,11 @@ impl Workspace {
         self.target.join("gateways")
     }
 
+    /// Where the registry that tests pull from is unpacked.
+    pub(crate) fn registry(&self) -> PathBuf {
+        self.target.join("docker-registry")
+    }
+
     /// Where a compiler from Debian's packages is unpacked.
     pub(crate) fn wasm_toolchain(&self) -> PathBuf {
         self.target.join("wasm-toolchain")
