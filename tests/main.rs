@@ -8,6 +8,7 @@ mod cli_demo;
 mod cli_ingest;
 mod cli_parse;
 mod cli_parser;
+mod cli_parser_add;
 mod cli_profile;
 mod cli_wait;
 mod collector;

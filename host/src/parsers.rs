@@ -92,6 +92,18 @@ impl Parsers {
         Ok(parsers)
     }
 
+    /// How parsers are admitted and run.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.admission.options
+    }
+
+    /// Is it signed by a key that is trusted, and small enough? None of its bytes is parsed.
+    #[must_use]
+    pub fn is_signed(&self, candidate: &Candidate) -> bool {
+        candidate.signature.is_some() && self.admission.authenticate(candidate).is_ok()
+    }
+
     /// Admits a component and puts it into service.
     ///
     /// It may take tens of milliseconds; observations go on meanwhile, read by what is there.

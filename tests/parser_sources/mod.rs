@@ -1,6 +1,6 @@
 //! Where parser components come from: a directory that is watched, and registries.
 
 mod directory;
-mod docker_registry;
+pub(crate) mod docker_registry;
 mod hostile;
 mod registry;

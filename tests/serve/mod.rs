@@ -1,7 +1,7 @@
 //! The service, through the real binary and real sockets.
 
 mod bad_input;
-mod client;
+pub(crate) mod client;
 mod decisions;
 mod events;
 mod leases;

@@ -140,6 +140,9 @@ pub enum ParserProblem {
     /// There is no folder to keep parsers in.
     #[error("there is no folder to keep parsers in; set `state_dir` under `[parsers]`")]
     NoFolder,
+    /// There is no place for the lock file.
+    #[error("there is no folder for the lock file; set `lock` under `[parsers]`")]
+    NoLock,
     /// The folder of parsers cannot be used.
     #[error("{path}: {error}; parsers are kept there")]
     Shelf {

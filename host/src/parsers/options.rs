@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::error::{ParserError, ParserProblem};
+use super::source::{LockFile, Pinned, Reference, Registry, RegistryOptions};
 use crate::engine::Limits;
 
 /// How parser components are admitted and run.
@@ -15,6 +17,20 @@ pub struct Options {
     /// Where parsers in service are kept; `None` for `runtime-signals/parsers` in the user's state folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_dir: Option<PathBuf>,
+    /// A directory whose components are in service while a service runs: `NAME.wasm`, each with `NAME.wasm.minisig`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
+    /// Components of registries that a service fetches when it starts.
+    pub sources: Vec<Reference>,
+    /// The lock file of what was taken from registries; `None` for `runtime-signals/parsers.lock` in the user's
+    /// configuration folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<PathBuf>,
+    /// Registries that are asked without TLS, beside those on this machine: `host`, or `host:port`.
+    pub insecure_registries: Vec<String>,
+    /// How long one component may take from a registry.
+    #[serde(with = "crate::config::duration")]
+    pub registry_timeout: Duration,
     /// Keys whose signatures are accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<TrustedKey>,
@@ -40,6 +56,11 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             state_dir: None,
+            directory: None,
+            sources: Vec::new(),
+            lock: None,
+            insecure_registries: Vec::new(),
+            registry_timeout: Duration::from_secs(30),
             keys: Vec::new(),
             allow_unsigned: false,
             allow_downgrade: false,
@@ -79,11 +100,38 @@ impl Options {
         if let Some(folder) = &self.state_dir {
             return Some(folder.clone());
         }
-        let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let state =
-            absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local").join("state")))?;
-        Some(state.join("runtime-signals").join("parsers"))
+        Some(user_folder("XDG_STATE_HOME", ".local/state")?.join("runtime-signals").join("parsers"))
     }
+
+    /// The lock file of what was taken from registries; `None` where there is neither a setting nor a home.
+    #[must_use]
+    pub fn lock_file(&self) -> Option<PathBuf> {
+        let default =
+            || Some(user_folder("XDG_CONFIG_HOME", ".config")?.join("runtime-signals/parsers.lock"));
+        self.lock.clone().or_else(default)
+    }
+
+    /// Registries by these settings, and the lock file of what was taken from them.
+    ///
+    /// # Errors
+    ///
+    /// There is neither a setting for the lock file nor a home.
+    pub fn pinned(&self) -> Result<Pinned, ParserError> {
+        let lock = self.lock_file().ok_or_else(|| ParserProblem::NoLock.of("parsers"))?;
+        let registry = Registry::new(RegistryOptions {
+            insecure: self.insecure_registries.clone(),
+            timeout: self.registry_timeout,
+            most_bytes: self.most_component_bytes() as u64,
+            ..RegistryOptions::default()
+        });
+        Ok(Pinned::new(registry, LockFile::new(lock)))
+    }
+}
+
+/// A folder of the user: of the environment where that is absolute, else below the home.
+fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
 }
 
 /// A key whose signatures are accepted, and for what.

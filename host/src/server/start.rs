@@ -15,6 +15,7 @@ use super::token::{Token, TokenError};
 use super::{discovery, refresh};
 use crate::config::{Config, Listen};
 use crate::error::Error;
+use crate::parsers::source::Feed;
 use crate::service::Service;
 
 /// From one look for changes to the next.
@@ -51,6 +52,9 @@ pub enum StartError {
     /// What is stored cannot be read.
     #[error(transparent)]
     Service(#[from] Error),
+    /// Nothing would keep parsers up to date.
+    #[error("parsers cannot be kept up to date: {0}; free some threads or memory")]
+    Parsers(std::io::Error),
 }
 
 /// Where the service can be reached.
@@ -69,6 +73,7 @@ pub struct Server {
     tasks: JoinSet<()>,
     listeners: JoinSet<()>,
     connections: Arc<GracefulShutdown>,
+    _parsers: Option<Feed>,
 }
 
 impl Server {
@@ -94,6 +99,7 @@ impl Server {
     pub async fn start(service: Service, config: Config) -> Result<Self, StartError> {
         let token = Self::check(&config)?;
         let (listen, socket) = (config.service.listen, config.service.socket.clone());
+        let parsers = service.store().parsers().map(Feed::start).transpose().map_err(StartError::Parsers)?;
         let state = AppState::new(service, config, token);
         let mut bound = Bound { address: None, socket: None };
         let mut accepting = Vec::new();
@@ -123,7 +129,7 @@ impl Server {
         tasks.spawn(discovery::run(state.clone()));
         tasks.spawn(watch_board(state.clone()));
         tasks.spawn(watch_disk(state.clone()));
-        Ok(Self { state, bound, tasks, listeners, connections })
+        Ok(Self { state, bound, tasks, listeners, connections, _parsers: parsers })
     }
 
     /// Where it can be reached.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::parsers::Digest;
 
 /// Longest repository and longest tag, as the OCI distribution specification and registries have them.
@@ -15,7 +17,8 @@ const DOCKER_HUB: &str = "docker.io";
 /// digest decides. Without either it is the tag `latest`.
 ///
 /// The registry is always named. Leaving it out would mean one that anybody can publish to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Reference {
     registry: String,
     repository: String,
@@ -122,6 +125,20 @@ impl FromStr for Reference {
         }
         let tag = tag.or_else(|| digest.is_none().then_some(DEFAULT_TAG)).map(str::to_owned);
         Ok(Self { registry: registry.to_owned(), repository: repository.to_owned(), tag, digest })
+    }
+}
+
+impl TryFrom<String> for Reference {
+    type Error = ReferenceError;
+
+    fn try_from(text: String) -> Result<Self, ReferenceError> {
+        text.parse()
+    }
+}
+
+impl From<Reference> for String {
+    fn from(reference: Reference) -> Self {
+        reference.to_string()
     }
 }
 

@@ -41,10 +41,21 @@ struct Tracked {
     is_done: bool,
 }
 
+impl Tracked {
+    fn gone(now: Instant) -> Self {
+        Self { stamps: None, since: now, try_at: None, is_done: false }
+    }
+}
+
 impl Tracker {
     /// Takes what has rested for this long.
     pub(super) fn new(rest: Duration) -> Self {
         Self { rest, files: BTreeMap::new() }
+    }
+
+    /// Misses a file that is not there.
+    pub(super) fn expect(&mut self, name: &OsStr, now: Instant) {
+        self.files.insert(name.to_owned(), Tracked::gone(now));
     }
 
     /// What is due at `now`, when this stands in the directory.
@@ -78,7 +89,7 @@ impl Tracker {
     fn note(&mut self, listing: &BTreeMap<OsString, Stamps>, now: Instant) {
         for (name, file) in &mut self.files {
             if file.stamps.is_some() && !listing.contains_key(name) {
-                *file = Tracked { stamps: None, since: now, try_at: None, is_done: false };
+                *file = Tracked::gone(now);
             }
         }
         for (name, stamps) in listing {
@@ -86,6 +97,7 @@ impl Tracker {
             if known.is_some_and(|known| known.stamps == Some(*stamps)) {
                 continue;
             }
+            let known = known.filter(|known| known.stamps.is_some());
             let since_last = known.map(|known| known.since + TRY_AGAIN);
             let try_at = since_last.map_or(now, |earliest| earliest.max(now));
             let file = Tracked { stamps: Some(*stamps), since: now, try_at: Some(try_at), is_done: false };
@@ -240,6 +252,16 @@ mod tests {
         assert_eq!(scene.tracker.next(), Some(scene.now + REST));
         assert_eq!(scene.after(REST), [Due::Withdraw("a.wasm".into())]);
         assert_eq!(scene.after(REST), []);
+    }
+
+    #[test]
+    fn a_file_that_is_expected_is_missed_unless_it_is_there() {
+        let mut scene = Scene::new();
+        scene.tracker.expect(OsStr::new("a.wasm"), scene.now);
+        scene.tracker.expect(OsStr::new("b.wasm"), scene.now);
+        scene.write("a.wasm", "1");
+        assert_eq!(scene.at_once(), [try_("a.wasm")]);
+        assert_eq!(scene.after(REST), [take("a.wasm"), Due::Withdraw("b.wasm".into())]);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -25,6 +25,11 @@ const WITHOUT_EVENTS: Duration = Duration::from_millis(500);
 
 /// What becomes of the components of a directory. Called on the thread of the watch, one call after the other.
 pub trait Intake: Send + 'static {
+    /// The files of the directory whose components were taken before, by another watch: those that are gone are
+    /// [withdrawn](Self::withdraw).
+    fn known(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
     /// Is it signed by a key that is trusted? Then it is whole and is taken at once. Asked often; must be cheap.
     fn is_signed(&self, candidate: &Candidate) -> bool;
     /// Takes the component in this file: a new one, or in place of the one that was there.
@@ -66,7 +71,10 @@ impl Watch {
     /// When the system has no thread left.
     pub fn start(directory: Directory, options: WatchOptions, intake: impl Intake) -> io::Result<Self> {
         let bell = Arc::new(Bell::default());
-        let tracker = Tracker::new(options.rest);
+        let mut tracker = Tracker::new(options.rest);
+        for file in intake.known() {
+            file.file_name().into_iter().for_each(|name| tracker.expect(name, Instant::now()));
+        }
         let mut watcher =
             Looker { directory, options, intake, tracker, bell: bell.clone(), events: None, problem: None };
         let thread = std::thread::Builder::new().name("parser-watch".into()).spawn(move || watcher.run())?;
