@@ -136,7 +136,7 @@ impl<'a> Call<'a> {
         self.observe(|observation, profile, common| {
             let mut reading = Reading::default();
             Reader::default().read(profile, common, observation, &mut reading);
-            provider.record(observation, &mut reading);
+            provider.record(observation, &reading);
         });
     }
 
@@ -148,7 +148,7 @@ impl<'a> Call<'a> {
     /// Records it with what a parser component has read.
     pub(crate) fn record_reading(self, provider: &mut Provider, mut reading: Reading) {
         reading.complete(self.received_at);
-        self.observe(|observation, _, _| provider.record(observation, &mut reading));
+        self.observe(|observation, _, _| provider.record(observation, &reading));
     }
 }
 
