@@ -101,7 +101,9 @@ impl Disk {
             *last.lock().unwrap_or_else(PoisonError::into_inner) = json;
             Ok(decision)
         };
-        self.cache.commit::<Error, _>(source, durability, decide)?;
+        if self.cache.commit::<Error, _>(source, durability, decide)? == Committed::Written {
+            self.store.share(source.name())?;
+        }
         Ok(decided.lock().unwrap_or_else(PoisonError::into_inner).take())
     }
 

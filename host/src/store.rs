@@ -310,6 +310,11 @@ impl Store {
         Ok(self.inner.engine.settle(provider, stored, now, ahead)?)
     }
 
+    /// What was decided on last for a provider has been written.
+    pub(crate) fn share(&self, provider: &str) -> Result<(), Error> {
+        Ok(self.inner.engine.share(provider)?)
+    }
+
     /// What to write where `stored` is on disk and `fresh` is to be committed.
     pub(crate) fn commit(
         &self,

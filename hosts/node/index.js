@@ -150,10 +150,14 @@ export class Collector {
   /** Writes a provider's present state, merged with what is stored. Returns what is there then. */
   async #settle(provider, handle, durable) {
     const [now, ahead] = [instant(this.#now()), nanoseconds(this.#cache.refreshDeadlineMs)];
-    return this.#cache.commit(provider, durable, (stored) => {
+    let written = false;
+    const there = await this.#cache.commit(provider, durable, (stored) => {
       const outcome = this.#store.settle(handle, stored, now, ahead);
-      return outcome.tag === "write" ? outcome.val : undefined;
+      written = outcome.tag === "write";
+      return written ? outcome.val : undefined;
     });
+    if (written) this.#store.share(handle);
+    return there;
   }
 
   async #refresh(provider, providerType, baseUrl) {

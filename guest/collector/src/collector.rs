@@ -131,7 +131,7 @@ impl Collector {
             let json = text(&signal);
             match signal_cache::replace(provider, stored.as_deref(), &json, durability)? {
                 Replaced::Written => {
-                    let _ = self.store.share(handle, signal.recorded_at);
+                    let _ = self.store.share(handle);
                     return Ok(Some(json));
                 }
                 Replaced::Changed(by_another) => stored = by_another,

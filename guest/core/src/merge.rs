@@ -95,7 +95,7 @@ fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Sig
 ///
 /// The state takes in what others have stored, so that memory and disk agree afterwards. Where nothing was
 /// known here before, what is stored stays as it is: reading it has not made it younger. When the signal has been
-/// written, [`Provider::share`] with its `recorded_at` notes that others were told.
+/// written, [`Provider::share`] notes that others were told.
 #[must_use]
 pub fn settle(provider: &mut Provider, stored: Option<&[u8]>, now: Time, ahead: Duration) -> Outcome {
     let not_after = now.saturating_add(ahead);
@@ -114,6 +114,7 @@ pub fn settle(provider: &mut Provider, stored: Option<&[u8]>, now: Time, ahead: 
     }
     let mut signal = provider.judge(now);
     signal.recorded_at = recorded_at;
+    provider.offer(recorded_at);
     Outcome::Write(Box::new(signal))
 }
 

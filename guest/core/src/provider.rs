@@ -54,6 +54,8 @@ pub struct Provider {
     quota_ok_at: Option<Time>,
     /// When memory and disk last agreed.
     shared_at: Option<Time>,
+    /// When the signal was recorded that was offered last.
+    offered_at: Option<Time>,
 }
 
 carry_fields!(Provider {
@@ -72,6 +74,7 @@ carry_fields!(Provider {
     successes,
     quota_ok_at,
     shared_at,
+    offered_at,
 });
 
 impl Provider {
@@ -94,6 +97,7 @@ impl Provider {
             successes: Vec::new(),
             quota_ok_at: None,
             shared_at: None,
+            offered_at: None,
         }
     }
 
@@ -312,7 +316,7 @@ impl Provider {
         }
         if cooldown.class != RefusalClass::Oversize {
             self.known = true;
-            self.cool_down(HeldCooldown { cooldown, shared: false });
+            self.cool_down(HeldCooldown::new(cooldown));
         }
     }
 

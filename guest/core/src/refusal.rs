@@ -66,6 +66,22 @@ pub struct HeldCooldown {
     pub cooldown: Cooldown,
     /// Have other processes been told of it? If they have, and leave it out, they know that it is over.
     pub shared: bool,
+    /// Does the signal that was offered last tell of it?
+    pub offered: bool,
+}
+
+impl HeldCooldown {
+    /// A refusal that this process has seen.
+    #[must_use]
+    pub const fn new(cooldown: Cooldown) -> Self {
+        Self { cooldown, shared: false, offered: false }
+    }
+
+    /// A refusal that another process has stored.
+    #[must_use]
+    pub const fn stored(cooldown: Cooldown) -> Self {
+        Self { cooldown, shared: true, offered: false }
+    }
 }
 
 /// Adds a refusal: a short one does not shorten a long one, and what says nothing more is dropped, unless it is
@@ -97,7 +113,7 @@ mod tests {
             refused_at: at(refused_at),
             until: at(until),
         };
-        HeldCooldown { cooldown, shared: false }
+        HeldCooldown::new(cooldown)
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::time::Time;
 use crate::wait::{Need, Wait};
 
 /// Version of the exported state: the first byte of it.
-const STATE_VERSION: u8 = 2;
+const STATE_VERSION: u8 = 3;
 
 /// Everything known about a set of providers.
 #[derive(Debug, Default)]
@@ -258,12 +258,12 @@ impl Store {
         Ok(merge::settle(self.get_mut(handle)?, stored, now, ahead))
     }
 
-    /// Other processes were told of all that is in force and known of a provider, by a signal recorded at `at`.
+    /// The signal that was decided on last has been written; see [`Provider::share`].
     ///
     /// # Errors
     /// An unknown provider.
-    pub fn share(&mut self, handle: u32, at: Time) -> Result<(), InputError> {
-        self.get_mut(handle)?.share(at);
+    pub fn share(&mut self, handle: u32) -> Result<(), InputError> {
+        self.get_mut(handle)?.share();
         Ok(())
     }
 

@@ -190,7 +190,7 @@ impl Disk {
     pub(crate) fn settle(&mut self, provider: &mut Provider, seconds: i64) -> Signal {
         if let Outcome::Write(signal) = merge::settle(provider, self.0.as_deref(), at(seconds), AHEAD) {
             self.0 = Some(json::encode(&signal));
-            provider.share(signal.recorded_at);
+            provider.share();
         }
         self.read()
     }

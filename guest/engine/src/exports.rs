@@ -145,12 +145,12 @@ impl GuestStore for Store {
         ahead_ns: u64,
     ) -> Result<CommitOutcome, InputError> {
         let ahead = Duration::from_nanos(ahead_ns);
-        let mut store = self.0.borrow_mut();
-        let outcome = store.settle(provider, stored.as_deref(), now.from_wit(), ahead);
-        if let Ok(Outcome::Write(signal)) = &outcome {
-            store.share(provider, signal.recorded_at).map_err(ToWit::to_wit)?;
-        }
+        let outcome = self.0.borrow_mut().settle(provider, stored.as_deref(), now.from_wit(), ahead);
         outcome.map(ToWit::to_wit).map_err(ToWit::to_wit)
+    }
+
+    fn share(&self, provider: u32) -> Result<(), InputError> {
+        self.0.borrow_mut().share(provider).map_err(ToWit::to_wit)
     }
 
     fn clear(&self, provider: u32, model: Option<String>) -> Result<(), InputError> {

@@ -336,6 +336,14 @@ impl Engine {
         Ok(outcome.into())
     }
 
+    /// What was decided on last for a provider has been written.
+    pub(crate) fn share(&self, provider: &str) -> Result<(), EngineError> {
+        let (mut shard, place) = self.shard(provider);
+        shard.change(place, |Call { store, api, providers }, handle| {
+            api.store().call_share(store, providers, handle)
+        })
+    }
+
     /// What to write where `stored` is on disk and `fresh`, the JSON of a signal, is to be committed.
     pub(crate) fn commit(
         &self,

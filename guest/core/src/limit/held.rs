@@ -26,6 +26,8 @@ pub struct Held {
     pub spares_provider: bool,
     /// Have other processes been told of it? If they have, and leave it out, they know that it is over.
     pub shared: bool,
+    /// Does the signal that was offered last tell of it?
+    pub offered: bool,
 }
 
 impl Held {
@@ -33,7 +35,15 @@ impl Held {
     #[must_use]
     pub const fn new(limit: Limit, sent_at: Time) -> Self {
         let seen_at = limit.captured_at;
-        Self { limit, sent_at, seen_at, refusal_ends_at: None, spares_provider: false, shared: false }
+        Self {
+            limit,
+            sent_at,
+            seen_at,
+            refusal_ends_at: None,
+            spares_provider: false,
+            shared: false,
+            offered: false,
+        }
     }
 
     /// A limit from a signal that another process stored, with the refusals that stood beside it: one that
@@ -151,7 +161,7 @@ impl Held {
         self.seen_at = new.seen_at;
         self.refusal_ends_at = new.refusal_ends_at;
         self.spares_provider = new.spares_provider;
-        self.shared = new.shared;
+        (self.shared, self.offered) = (new.shared, false);
     }
 }
 
@@ -205,6 +215,7 @@ impl From<&Account<'_>> for Held {
             refusal_ends_at: account.refusal_ends_at,
             spares_provider: account.spares_provider,
             shared: account.shared,
+            offered: false,
         }
     }
 }

@@ -37,7 +37,7 @@ impl Provider {
         for cooldown in &stored.cooldowns {
             let mut cooldown = cooldown.clone();
             cooldown.refused_at = cooldown.refused_at.min(not_after);
-            self.cool_down(HeldCooldown { cooldown, shared: true });
+            self.cool_down(HeldCooldown::stored(cooldown));
         }
         if let Some(class) = &stored.refusal {
             let came_with = stored.cooldowns.iter().filter(|cooldown| cooldown.class == *class);
@@ -49,11 +49,19 @@ impl Provider {
         }
     }
 
-    /// Other processes were told of all that is in force and known here.
-    pub fn share(&mut self, at: Time) {
-        self.cooldowns.iter_mut().for_each(|held| held.shared = true);
-        self.limits.iter_mut().for_each(|held| held.shared = true);
-        self.shared_at = self.shared_at.max(Some(at));
+    /// A signal that was recorded at `at` tells of all that is held here, if it gets written.
+    pub(crate) fn offer(&mut self, at: Time) {
+        self.cooldowns.iter_mut().for_each(|held| held.offered = true);
+        self.limits.iter_mut().for_each(|held| held.offered = true);
+        self.offered_at = Some(at);
+    }
+
+    /// The signal that was offered last has been written: other processes are told of what it says, and of nothing
+    /// that was learnt since.
+    pub fn share(&mut self) {
+        self.cooldowns.iter_mut().for_each(|held| held.shared |= held.offered);
+        self.limits.iter_mut().for_each(|held| held.shared |= held.offered);
+        self.shared_at = self.shared_at.max(self.offered_at.take());
     }
 
     /// What was shared and is missing from what was stored later is over: its time has come, a call of another
@@ -125,7 +133,7 @@ impl Provider {
                 let until = ends_at.unwrap_or_else(|| recorded_at.saturating_add(default_duration(class)));
                 let scope = Scope::default();
                 let cooldown = Cooldown { scope, class, refused_at: recorded_at, until };
-                self.cool_down(HeldCooldown { cooldown, shared: true });
+                self.cool_down(HeldCooldown::stored(cooldown));
             }
         } else if let Some(remaining) = stored.quota_remaining
             && Limit::requests_left(&stored.limits).is_none()

@@ -63,7 +63,7 @@ impl Provider {
             let until = until.unwrap_or_else(|| captured_at.saturating_add(QUOTA_COOLDOWN));
             let class = RefusalClass::Quota;
             let cooldown = Cooldown { scope, class, refused_at: captured_at, until };
-            self.cool_down(HeldCooldown { cooldown, shared: false });
+            self.cool_down(HeldCooldown::new(cooldown));
         } else {
             self.quota_ok_at = self.quota_ok_at.max(Some(captured_at));
         }

@@ -119,6 +119,21 @@ fn a_commit_that_another_process_was_faster_than_has_told_nobody() {
 }
 
 #[test]
+fn what_was_learnt_after_a_commit_was_decided_on_has_been_told_to_nobody() {
+    let mut disk = Disk::default();
+    let mut refused = after(&[call(200, 0).model("b")]);
+    let merge::Outcome::Write(signal) = merge::settle(&mut refused, None, at(1), Duration::from_secs(5))
+    else {
+        panic!("there is nothing on disk")
+    };
+    call(429, 1).model("a").headers(&HINT).record(&mut refused);
+    disk.0 = Some(json::encode(&signal));
+    refused.share();
+    disk.settle(&mut after(&[call(200, 2).model("b")]), 2);
+    assert_eq!(disk.settle(&mut refused, 3).status, Exhausted);
+}
+
+#[test]
 fn what_one_process_was_told_to_forget_another_one_forgets() {
     let mut disk = Disk::default();
     let left = [("x-ratelimit-remaining-tokens", "7")];
