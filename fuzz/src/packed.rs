@@ -74,7 +74,7 @@ fn signal(bytes: &[u8]) {
     assert!(read.is_ok(), "{read:?}: {}", String::from_utf8_lossy(&written));
 }
 
-fn new_store() -> Store {
+pub(crate) fn new_store() -> Store {
     let mut store = Store::new(10);
     store.add_provider("p");
     store

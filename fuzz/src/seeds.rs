@@ -6,7 +6,6 @@ use std::{fs, io};
 
 use runtime_signals_core::evidence::Evidence;
 use runtime_signals_core::json;
-use runtime_signals_core::store::Store;
 use runtime_signals_core::time::Time;
 use runtime_signals_profile::Profile;
 use runtime_signals_profile::set::encode_set;
@@ -14,6 +13,7 @@ use runtime_signals_profile::toml;
 use serde_json::Value;
 
 use crate::input::{SEPARATOR, calls};
+use crate::packed::new_store;
 
 const VECTORS: &str = include_str!("../../tests/vectors/rate-limit-responses.json");
 /// What stands in texts beside the words of profiles.
@@ -60,8 +60,7 @@ pub fn write(folder: &Path) -> io::Result<()> {
         }
         let call = calls(&response).into_iter().next().expect("there is one");
         let packed = call.pack();
-        let mut store = Store::new(10);
-        store.add_provider("p");
+        let mut store = new_store();
         store.record(&packed).expect("a vector is recorded");
         let signal = store.collect(0, &Evidence::None, call.received_at).expect("the provider is known");
         seeds.put("signal", &json::encode(&signal))?;

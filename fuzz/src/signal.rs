@@ -5,13 +5,13 @@ use core::time::Duration;
 use runtime_signals_core::evidence::Evidence;
 use runtime_signals_core::limit::Scope;
 use runtime_signals_core::merge::{Outcome, commit};
-use runtime_signals_core::store::Store;
 use runtime_signals_core::time::Time;
 use runtime_signals_core::wait::{Need, Wait};
 use runtime_signals_core::{Signal, json};
 
 use crate::input::SEPARATOR;
 use crate::invariants::{self, AHEAD};
+use crate::packed::new_store;
 
 /// After how many seconds what was adopted is judged.
 const LATER_S: [u64; 4] = [0, 61, 3_601, 90_000];
@@ -36,8 +36,7 @@ pub fn check(data: &[u8]) {
 
 /// What was stored can be taken in, judged and stored again.
 fn adopt(text: &[u8], stored: &Signal) {
-    let mut store = Store::new(10);
-    store.add_provider("p");
+    let mut store = new_store();
     store.adopt(0, text).expect("what was decoded is adopted");
     for seconds in LATER_S {
         let now = stored.recorded_at.saturating_add(Duration::from_secs(seconds));

@@ -30,6 +30,7 @@ pub mod statusline;
 pub mod time;
 
 mod error;
+mod folders;
 mod global;
 mod observation;
 mod redact;

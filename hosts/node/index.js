@@ -64,7 +64,14 @@ export class Collector {
   /** After a call that was recorded: collects from memory and persists. An error of the call is recorded. */
   async observe(provider, providerType, latencyMs, error) {
     if (error !== undefined) await this.recordResponse({ provider, providerType, latencyMs, error });
-    if (provider === "") return this.#judged(this.#store.addProvider(""), { tag: "none" });
+    if (provider === "") {
+      const nobody = this.#store.addProvider("");
+      try {
+        return this.#judged(nobody, { tag: "none" });
+      } finally {
+        this.#store.forget(nobody);
+      }
+    }
     const handle = await this.#know(provider);
     const signal = this.#judged(handle, { tag: "none" });
     await this.#settle(provider, handle, false);

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::workspace::{lock, output, remove_folder};
+use crate::workspace::{children, lock, output, remove_folder};
 
 /// What is asked for by name; apt adds what these need, in the matching versions. The compiler also builds
 /// procedural macros and build scripts, hence the standard library of the host.
@@ -216,13 +216,6 @@ fn holds_libraries(folder: &Path) -> bool {
             name.ends_with(".so") || name.contains(".so.")
         })
     })
-}
-
-fn children(folder: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
-    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
-    paths.sort();
-    Ok(paths)
 }
 
 /// The wrapper finds everything from its own place, so the folder can be moved.

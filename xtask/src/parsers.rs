@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use runtime_signals_component::{Statement, Version, state};
 
 use crate::gateways::programs;
-use crate::workspace::{Workspace, cargo, remove_folder, run, run_through};
+use crate::workspace::{Workspace, cargo, run, run_through};
 
 /// The contract that they are made for.
 const WIT: &str = "wit/released/0.1.0";
@@ -46,11 +46,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<ExitCode> {
 }
 
 fn build_js(workspace: &Workspace, sources: &Path, to: &Path) -> Result<()> {
-    let programs = programs::from_npm(workspace, "componentize-js", &sources.join("package-lock.json"))?;
-    // A module finds packages in the folders above its own.
-    let copy = programs.join("parser");
-    remove_folder(&copy)?;
-    run(Command::new("cp").arg("-R").args([sources, &copy]))?;
+    let copy = programs::from_npm(workspace, "componentize-js", sources)?;
     let mut node = Command::new("node");
     run(node.current_dir(&copy).arg("build.js").args([&wit(workspace), to]))
 }

@@ -4,10 +4,11 @@
 //! version of a released one, it also has to say the same about parsers.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use sha2::{Digest, Sha256};
+
+use crate::workspace::{children, hash};
 
 /// The hashes of a folder's files.
 const SUMS: &str = "SHA256SUMS";
@@ -16,7 +17,7 @@ const SUMS: &str = "SHA256SUMS";
 pub(crate) fn check(root: &Path) -> Result<()> {
     let wit = root.join("wit");
     let types = read(&wit.join("types.wit"))?;
-    for folder in entries(&wit.join("released"))? {
+    for folder in children(&wit.join("released"))? {
         unchanged(&folder)?;
         let version = folder.file_name().unwrap_or_default().to_string_lossy();
         if types.contains(&format!("package runtime-signals:signals@{version};")) {
@@ -34,8 +35,7 @@ fn unchanged(folder: &Path) -> Result<()> {
         let (sum, name) =
             line.split_once("  ").with_context(|| format!("{SUMS} of {} is malformed", folder.display()))?;
         let file = folder.join(name);
-        let bytes = fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hash(&file)?;
         ensure!(
             found == sum,
             "{} has changed: a released contract stays as it is; make a new version",
@@ -43,7 +43,7 @@ fn unchanged(folder: &Path) -> Result<()> {
         );
         listed.push(file);
     }
-    let added = entries(folder)?.into_iter().find(|file| !file.ends_with(SUMS) && !listed.contains(file));
+    let added = children(folder)?.into_iter().find(|file| !file.ends_with(SUMS) && !listed.contains(file));
     if let Some(file) = added {
         bail!("{} does not belong to its release: make a new version", file.display());
     }
@@ -77,18 +77,10 @@ fn read(file: &Path) -> Result<String> {
     fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
-    let unreadable = || format!("{} cannot be read", folder.display());
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder).with_context(unreadable)? {
-        entries.push(entry.with_context(unreadable)?.path());
-    }
-    entries.sort();
-    Ok(entries)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn root() -> PathBuf {
@@ -100,7 +92,7 @@ mod tests {
         let to = std::env::temp_dir().join(format!("xtask-released-{name}-{}", std::process::id()));
         for folder in ["wit", "wit/released/0.1.0"] {
             fs::create_dir_all(to.join(folder)).unwrap();
-            for file in entries(&root().join(folder)).unwrap().iter().filter(|file| file.is_file()) {
+            for file in children(&root().join(folder)).unwrap().iter().filter(|file| file.is_file()) {
                 fs::copy(file, to.join(folder).join(file.file_name().unwrap())).unwrap();
             }
         }

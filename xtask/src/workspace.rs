@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 
 /// One checkout together with the folder its builds go to.
 pub(crate) struct Workspace {
@@ -97,6 +98,23 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         .with_context(|| format!("`{}` printed something else than text", name(command)))
 }
 
+/// The SHA-256 of a file, as `sha256sum` prints it.
+pub(crate) fn hash(file: &Path) -> Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// What lies in a folder, by name.
+pub(crate) fn children(folder: &Path) -> Result<Vec<PathBuf>> {
+    let unreadable = || format!("{} cannot be read", folder.display());
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).with_context(unreadable)? {
+        paths.push(entry.with_context(unreadable)?.path());
+    }
+    paths.sort();
+    Ok(paths)
+}
+
 /// Removes a folder with all that is in it, if it exists.
 pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
     match fs::remove_dir_all(folder) {
@@ -125,6 +143,17 @@ fn name(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hashes_are_those_of_sha256sum() {
+        let folder = std::env::temp_dir().join(format!("xtask-hash-{}", std::process::id()));
+        remove_folder(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("abc"), "abc").unwrap();
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash(&folder.join("abc")).unwrap(), expected);
+        remove_folder(&folder).unwrap();
+    }
 
     #[test]
     fn cargo_says_where_the_target_folder_is() {

@@ -8,16 +8,14 @@ use runtime_signals_core as core_logic;
 
 use core_logic::call::Call;
 use core_logic::json;
-use core_logic::packed::FIRST_HEADER;
-use core_logic::profile::{BodyUse, NameMatch as CoreMatch};
+use core_logic::profile::BodyUse;
 
 use crate::bindings::exports::runtime_signals::signals::collection::{
-    CacheError, CachedSignal, CollectInput, Guest, Observation, Wanted, WantedHeader,
+    CacheError, CachedSignal, CollectInput, Guest, Observation, Wanted,
 };
 use crate::bindings::runtime_signals::signals::signal_cache;
-use crate::bindings::types::NameMatch;
 use crate::collector::{Collector, now, text};
-use crate::effects::FromWit;
+use crate::effects::{FromWit, wanted_headers};
 
 /// The component.
 pub(crate) struct Exports;
@@ -29,22 +27,9 @@ std::thread_local! {
 impl Guest for Exports {
     fn describe(provider_type: String) -> Wanted {
         COLLECTOR.with_borrow_mut(|collector| {
-            let profiles = collector.store().profiles();
-            let handle = profiles.find(&provider_type);
-            profiles.unpack(handle);
-            let profile = profiles.get(handle);
-            let headers = profile.map(|profile| profile.headers.as_slice()).unwrap_or_default();
-            let headers = (FIRST_HEADER..).zip(headers).map(|(id, header)| WantedHeader {
-                id,
-                kind: match header.kind {
-                    CoreMatch::Exact => NameMatch::Exact,
-                    CoreMatch::Prefix => NameMatch::Prefix,
-                    CoreMatch::Suffix => NameMatch::Suffix,
-                },
-                name: header.name.clone(),
-            });
+            let (_, profile) = collector.store().profiles().ready(&provider_type);
             let all_bodies = profile.is_some_and(|profile| profile.body != BodyUse::Errors);
-            Wanted { headers: headers.collect(), all_bodies }
+            Wanted { headers: wanted_headers(profile), all_bodies }
         })
     }
 

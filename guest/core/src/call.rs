@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use runtime_signals_profile::{BodyUse, NameMatch, Profile};
+use runtime_signals_profile::{BodyUse, Header, NameMatch, Profile};
 
 use crate::packed::{ACCOUNT, BODY_BYTES, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
 use crate::store::{RefusedRecord, Store};
@@ -40,25 +40,26 @@ pub struct Call<'a> {
 }
 
 /// Is the body of a response with this status read? 0 may be that of an error.
-#[must_use]
-pub fn reads_body(profile: &Profile, status: u16) -> bool {
+fn reads_body(profile: &Profile, status: u16) -> bool {
     profile.body != BodyUse::Errors || status == 0 || status >= 400
 }
 
 /// Does the profile ask for a header of this name, in any case?
 #[must_use]
 pub fn wants(profile: &Profile, name: &[u8]) -> bool {
-    name.len() <= LONGEST_NAME
-        && profile.headers.iter().any(|header| {
-            let wanted = header.name.as_bytes();
-            // Most names end at the length: nothing is copied for them.
-            let part = match header.kind {
-                NameMatch::Exact => Some(name).filter(|name| name.len() == wanted.len()),
-                NameMatch::Prefix => name.get(..wanted.len()),
-                NameMatch::Suffix => name.len().checked_sub(wanted.len()).and_then(|start| name.get(start..)),
-            };
-            part.is_some_and(|part| part.eq_ignore_ascii_case(wanted))
-        })
+    name.len() <= LONGEST_NAME && profile.headers.iter().any(|header| fits(header, name))
+}
+
+/// Is this a name that the header asks for, in any case?
+fn fits(header: &Header, name: &[u8]) -> bool {
+    let wanted = header.name.as_bytes();
+    // Most names end at the length.
+    let part = match header.kind {
+        NameMatch::Exact => Some(name).filter(|name| name.len() == wanted.len()),
+        NameMatch::Prefix => name.get(..wanted.len()),
+        NameMatch::Suffix => name.len().checked_sub(wanted.len()).and_then(|start| name.get(start..)),
+    };
+    part.is_some_and(|part| part.eq_ignore_ascii_case(wanted))
 }
 
 /// Appends a frame for each header that the profile asks for, its name in any case.
@@ -72,21 +73,17 @@ fn push_headers<'h>(
         if name.len() <= LONGEST_NAME
             && frames.len() - start + name.len() + value.len() + 4 <= MOST_FRAME_BYTES
         {
-            push_header(profile, &name.to_ascii_lowercase(), value, frames);
+            push_header(profile, name, value, frames);
         }
     }
 }
 
-/// Appends a header of a lower-case name; for a pattern the name goes in front of the value.
-fn push_header(profile: &Profile, name: &[u8], value: &[u8], frames: &mut Vec<u8>) -> Option<()> {
-    let fits = |kind: NameMatch, wanted: &[u8]| match kind {
-        NameMatch::Exact => name == wanted,
-        NameMatch::Prefix => name.starts_with(wanted),
-        NameMatch::Suffix => name.ends_with(wanted),
-    };
+/// Appends a frame for a header that the profile asks for; for a pattern the name goes in front of the value, in lower
+/// case.
+pub(crate) fn push_header(profile: &Profile, name: &[u8], value: &[u8], frames: &mut Vec<u8>) -> Option<()> {
     let mut fitting = (FIRST_HEADER..)
         .zip(&profile.headers)
-        .filter(|(_, header)| fits(header.kind, header.name.as_bytes()))
+        .filter(|(_, header)| fits(header, name))
         .map(|(id, header)| (header.kind, id));
     let first = fitting.next()?;
     let exact = core::iter::once(first).chain(fitting).find(|(kind, _)| *kind == NameMatch::Exact);
@@ -94,7 +91,7 @@ fn push_header(profile: &Profile, name: &[u8], value: &[u8], frames: &mut Vec<u8
         Some((_, id)) => push_frame(frames, id, value),
         None => {
             let length = u8::try_from(name.len()).ok()?;
-            push_frame(frames, first.1, &[&[length], name, value].concat())
+            push_frame(frames, first.1, &[&[length], &*name.to_ascii_lowercase(), value].concat())
         }
     }
 }
@@ -111,9 +108,8 @@ impl Store {
         call: &Call<'_>,
         headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
     ) -> Result<(), RefusedRecord> {
-        let handle = self.profiles().find(provider_type);
-        self.profiles().unpack(handle);
-        let profile = self.profiles().get(handle).ok_or(RefusedRecord::UnknownProfile(handle))?;
+        let (handle, profile) = self.profiles().ready(provider_type);
+        let profile = profile.ok_or(RefusedRecord::UnknownProfile(handle))?;
         let mut frames = Vec::new();
         for (id, text) in [(ERROR, call.error), (ACCOUNT, call.account), (MODEL, call.model)] {
             if let Some(text) = text {
@@ -142,7 +138,7 @@ mod tests {
     use alloc::string::String;
     use alloc::vec;
 
-    use runtime_signals_profile::{Header, Meaning, What};
+    use runtime_signals_profile::{Meaning, What};
 
     use super::*;
 

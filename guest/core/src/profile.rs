@@ -71,6 +71,13 @@ impl Profiles {
         }
     }
 
+    /// The profile that reads a provider type, ready to be used, and its handle.
+    pub fn ready(&mut self, provider_type: &str) -> (u16, Option<&Profile>) {
+        let handle = self.find(provider_type);
+        self.unpack(handle);
+        (handle, self.get(handle))
+    }
+
     /// Makes ready what a response needs: its profile, and where it may be a refusal the rules that follow those of
     /// every profile. `false` where no profile has the handle.
     #[inline]

@@ -305,7 +305,7 @@ impl Provider {
         if account.limit.is_used_up()
             && let Some(sent_at) = self.succeeded_after(account.scope, account.seen_at)
         {
-            account.succeed(sent_at);
+            account.refusal_ends_at = Some(account.refusal_ends_at.map_or(sent_at, |end| end.min(sent_at)));
         }
         limit::merge(&mut self.limits, &account);
     }

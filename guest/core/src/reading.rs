@@ -429,9 +429,3 @@ fn begin(parts: &mut Parts, told: &mut u32, rule: usize) {
         *parts = Parts::NONE;
     }
 }
-
-/// Milliseconds, rounded up.
-#[must_use]
-pub fn whole_millis(wait: Duration) -> u64 {
-    wait.as_secs().saturating_mul(1000).saturating_add(wait.subsec_nanos().div_ceil(1_000_000).into())
-}

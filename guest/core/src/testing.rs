@@ -3,10 +3,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::call::push_header;
 use crate::json;
 use crate::merge::{self, Outcome};
-use crate::packed::{ACCOUNT, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
-use crate::profile::{NameMatch, Profile, Profiles};
+use crate::packed::{ACCOUNT, ERROR, Frames, MODEL, Observation, push_frame};
+use crate::profile::{Profile, Profiles};
 use crate::provider::Provider;
 use crate::reading::{Reader, Reading};
 use crate::signal::Signal;
@@ -106,7 +107,7 @@ impl<'a> Call<'a> {
             push_frame(&mut frames, ERROR, error.as_bytes()).unwrap();
         }
         for (name, value) in self.headers {
-            push_header(&profile, name, value, &mut frames);
+            push_header(&profile, name.as_bytes(), value.as_bytes(), &mut frames);
         }
         let observation = Observation {
             provider: 0,
@@ -150,28 +151,6 @@ impl<'a> Call<'a> {
         reading.complete(self.received_at);
         self.observe(|observation, _, _| provider.record(observation, &reading));
     }
-}
-
-/// Appends the frame of a header, if the profile asks for it.
-pub(crate) fn push_header(profile: &Profile, name: &str, value: &str, frames: &mut Vec<u8>) {
-    let name = name.to_ascii_lowercase();
-    let fits = |header: &&crate::profile::Header| match header.kind {
-        NameMatch::Exact => header.name == name,
-        NameMatch::Prefix => name.starts_with(&header.name),
-        NameMatch::Suffix => name.ends_with(&header.name),
-    };
-    let exact = profile.headers.iter().position(|header| header.kind == NameMatch::Exact && fits(&header));
-    let Some(index) = exact.or_else(|| profile.headers.iter().position(|header| fits(&header))) else {
-        return;
-    };
-    let id = FIRST_HEADER + u8::try_from(index).unwrap();
-    let mut framed = Vec::new();
-    if profile.headers[index].kind != NameMatch::Exact {
-        framed.push(u8::try_from(name.len()).unwrap());
-        framed.extend_from_slice(name.as_bytes());
-    }
-    framed.extend_from_slice(value.as_bytes());
-    push_frame(frames, id, &framed).unwrap();
 }
 
 /// A provider of which these calls are known.

@@ -11,7 +11,8 @@ use core_logic::limit::{
     Effect as CoreEffect, Limit as CoreLimit, Name, Quantity as CoreQuantity, Refill as CoreRefill,
     Scope as CoreScope,
 };
-use core_logic::reading::{Reading as CoreReading, whole_millis};
+use core_logic::number::whole_millis;
+use core_logic::reading::Reading as CoreReading;
 use core_logic::refusal::RefusalClass as CoreClass;
 use core_logic::signal::Reason as CoreReason;
 use core_logic::store::InputError as CoreInputError;
@@ -25,7 +26,7 @@ use crate::bindings::types::{
 
 mod effects;
 
-pub(crate) use effects::FromWit;
+pub(crate) use effects::{FromWit, wanted_headers};
 
 /// A value of the core as one of the interface.
 pub(crate) trait ToWit {

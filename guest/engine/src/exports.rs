@@ -11,16 +11,14 @@ use core_logic::Signal;
 use core_logic::evidence::Source;
 use core_logic::json;
 use core_logic::merge::{self, Outcome};
-use core_logic::packed::FIRST_HEADER;
-use core_logic::profile::{self, BodyUse as CoreBodyUse};
+use core_logic::profile::BodyUse as CoreBodyUse;
 use core_logic::store::RefusedRecord;
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
     BodyUse, CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Need, Profile,
-    Reading, RecordError, Scope, Wait, WantedHeader,
+    Reading, RecordError, Scope, Wait,
 };
-use crate::bindings::types::NameMatch;
-use crate::convert::{FromWit, ToWit};
+use crate::convert::{FromWit, ToWit, wanted_headers};
 
 /// The component.
 pub(crate) struct Engine;
@@ -64,20 +62,7 @@ impl GuestStore for Store {
 
     fn describe(&self, provider_type: String) -> Profile {
         let mut store = self.0.borrow_mut();
-        let profiles = store.profiles();
-        let handle = profiles.find(&provider_type);
-        profiles.unpack(handle);
-        let profile = profiles.get(handle);
-        let headers = profile.map(|profile| profile.headers.as_slice()).unwrap_or_default();
-        let headers = (FIRST_HEADER..).zip(headers).map(|(id, header)| WantedHeader {
-            id,
-            kind: match header.kind {
-                profile::NameMatch::Exact => NameMatch::Exact,
-                profile::NameMatch::Prefix => NameMatch::Prefix,
-                profile::NameMatch::Suffix => NameMatch::Suffix,
-            },
-            name: header.name.clone(),
-        });
+        let (handle, profile) = store.profiles().ready(&provider_type);
         let source = match core_logic::evidence::plan(&provider_type) {
             Source::Recorded => EvidenceSource::Recorded,
             Source::Probe => EvidenceSource::Probe,
@@ -87,7 +72,7 @@ impl GuestStore for Store {
             Some(CoreBodyUse::Always | CoreBodyUse::Usage) => BodyUse::All,
             _ => BodyUse::Errors,
         };
-        Profile { handle, source, body, headers: headers.collect() }
+        Profile { handle, source, body, headers: wanted_headers(profile) }
     }
 
     fn add_profile(&self, packed: Vec<u8>) -> Result<(), InputError> {

@@ -89,10 +89,7 @@ impl Ledger {
     /// Keeps of a response's headers those that the provider's profile names.
     pub fn keep_wanted(&mut self, place: usize, headers: &mut Vec<(String, Vec<u8>)>) {
         let Some(slot) = self.slots.get(place) else { return };
-        let profiles = self.store.profiles();
-        let handle = profiles.find(&slot.provider_type);
-        profiles.unpack(handle);
-        if let Some(profile) = profiles.get(handle) {
+        if let (_, Some(profile)) = self.store.profiles().ready(&slot.provider_type) {
             headers.retain(|(name, _)| wants(profile, name.as_bytes()));
         }
     }

@@ -96,6 +96,12 @@ pub fn millis(text: &[u8]) -> Option<Duration> {
     scaled(trim(text), 1_000)
 }
 
+/// Milliseconds, rounded up.
+#[must_use]
+pub const fn whole_millis(wait: Duration) -> u64 {
+    wait.as_secs().saturating_mul(1000).saturating_add(wait.subsec_nanos().div_ceil(1_000_000) as u64)
+}
+
 /// A non-negative decimal number in millionths, cut off below.
 #[must_use]
 pub fn millionths(text: &[u8]) -> Option<u64> {

@@ -10,6 +10,7 @@ use jiff::fmt::friendly::SpanParser;
 
 use super::error::CacheError;
 use crate::clock::{Clock, SystemClock};
+use crate::folders::user_folder;
 
 /// How long a stored signal counts as fresh.
 pub const RUNTIME_TTL: Duration = Duration::from_secs(5 * 60);
@@ -101,11 +102,10 @@ fn root_from(lookup: impl Fn(&str) -> Option<OsString>) -> Result<PathBuf, Cache
     if let Some(root) = directory(ROOT_VARIABLE) {
         return Ok(root);
     }
-    let home = || directory("HOME");
     let user_cache = if cfg!(target_os = "macos") {
-        home().map(|home| home.join("Library/Caches"))
+        directory("HOME").map(|home| home.join("Library/Caches"))
     } else {
-        directory("XDG_CACHE_HOME").filter(|path| path.is_absolute()).or_else(|| Some(home()?.join(".cache")))
+        user_folder(&lookup, "XDG_CACHE_HOME", ".cache")
     };
     user_cache
         .map(|cache| cache.join(Path::new(APPLICATION)))

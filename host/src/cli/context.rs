@@ -66,30 +66,29 @@ impl Context {
         Ok(sources.into_iter().collect())
     }
 
-    /// A service over the cache.
+    /// A service over the cache, for commands that read no response: without parsers, which take time to load.
     pub(super) fn service(&self) -> anyhow::Result<Service> {
         self.service_with(false)
     }
 
-    /// A service whose probe also asks local servers whether they are ready.
+    /// The same with a probe that also asks local servers whether they are ready.
     pub(super) fn service_with(&self, readiness: bool) -> anyhow::Result<Service> {
         let cache = self.cache()?;
         let probe = HttpProbe::new(DEFAULT_TIMEOUT).map_err(Error::from)?.with_readiness(readiness);
-        let options = StoreOptions { probe: Some(Arc::new(probe)), ..self.store_options()? };
+        let options = StoreOptions { probe: Some(Arc::new(probe)), ..with_profiles() };
         Ok(Service::new(Store::with_options(options)?, cache))
+    }
+
+    /// A service over the cache, for commands that read responses.
+    pub(super) fn reading_service(&self) -> anyhow::Result<Service> {
+        let cache = self.cache()?;
+        Ok(Service::new(self.store()?, cache))
     }
 
     /// A store with the user's profiles and parsers.
     pub(super) fn store(&self) -> anyhow::Result<Store> {
-        Ok(Store::with_options(self.store_options()?)?)
-    }
-
-    fn store_options(&self) -> anyhow::Result<StoreOptions> {
-        Ok(StoreOptions {
-            profiles: ProfileDir::user().map(PathBuf::from),
-            parsers: Some(self.config()?.parsers.clone()).filter(parsers::Options::is_enabled),
-            ..StoreOptions::default()
-        })
+        let parsers = Some(self.config()?.parsers.clone()).filter(parsers::Options::is_enabled);
+        Ok(Store::with_options(StoreOptions { parsers, ..with_profiles() })?)
     }
 
     /// The parser components, as configured.
@@ -99,10 +98,13 @@ impl Context {
 
     /// The parser components, by other options than those that are configured.
     pub(super) fn parsers_with(&self, options: parsers::Options) -> anyhow::Result<Arc<Parsers>> {
-        let options = StoreOptions { parsers: Some(options), ..self.store_options()? };
-        let store = Store::with_options(options)?;
+        let store = Store::with_options(StoreOptions { parsers: Some(options), ..StoreOptions::default() })?;
         store.parsers().cloned().ok_or_else(|| anyhow!("parsers are turned off"))
     }
+}
+
+fn with_profiles() -> StoreOptions {
+    StoreOptions { profiles: ProfileDir::user().map(PathBuf::from), ..StoreOptions::default() }
 }
 
 /// Writes what is not on disk yet.

@@ -26,7 +26,7 @@ pub(super) struct Args {
 
 /// Records the calls, batch by batch in the order of the input.
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
-    let service = context.service()?;
+    let service = context.reading_service()?;
     let recorder = Recorder { service: service.clone(), dry_run: args.dry_run, providers: BTreeSet::new() };
     let input = args.input.clone();
     let end = block_on(async {

@@ -23,6 +23,7 @@ mod rank;
 mod raw;
 mod read;
 mod serve;
+mod size;
 mod status;
 mod statusline;
 mod table;
@@ -177,6 +178,11 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         Some(Command::Parser(command)) => parser::run(&command, context),
         Some(Command::Completions(args)) => completions::run(&args),
     }
+}
+
+/// Texts of a file or a component must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 /// Writes a line to standard error. If nobody reads it, nobody misses it.

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::output::Output;
-use super::{Exit, output, table, tell};
+use super::{Exit, output, printable, table, tell};
 
 /// Not a provider type: the parts that all profiles have.
 const COMMON: &str = "common";
@@ -96,11 +96,6 @@ fn tell_all(error: &ProfileFileError) {
         let line = case.line.map(|line| format!(":{line}")).unwrap_or_default();
         tell(format_args!("{}", printable(&format!("{}{line}: {case}", path.display()))));
     }
-}
-
-/// Texts of a file must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, " ")
 }
 
 /// A profile in the list, as JSON.

@@ -4,9 +4,10 @@ use std::time::SystemTime;
 
 use runtime_signals::forms::RankForm;
 use runtime_signals::rank::{Candidate, Ranked, Ranking, Request, Strategy, rank};
-use runtime_signals::{Need, Scope, Source, cache_source};
+use runtime_signals::{Source, cache_source};
 
 use super::context::{Context, provider_name};
+use super::size::Size;
 use super::{Exit, human, output, table};
 
 #[derive(Debug, clap::Args)]
@@ -17,18 +18,8 @@ pub(super) struct Args {
     /// What is best: headroom, soonest-reset, latency or order
     #[arg(long, default_value_t = Strategy::Headroom, value_name = "STRATEGY")]
     strategy: Strategy,
-    /// The model that is to be called
-    #[arg(long)]
-    model: Option<String>,
-    /// The account that is to call
-    #[arg(long)]
-    account: Option<String>,
-    /// How many requests are to be sent
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    requests: u64,
-    /// How many tokens they take, sent and generated
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    tokens: u64,
+    #[command(flatten)]
+    size: Size,
 }
 
 /// Prints the ranking.
@@ -38,10 +29,7 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         [] => context.known(&service)?,
         names => names.iter().map(|name| cache_source(name)).collect::<Result<Vec<Source>, _>>()?,
     };
-    let request = Request {
-        scope: Scope { account: args.account.clone(), model: args.model.clone() },
-        need: Need { requests: args.requests, tokens: args.tokens },
-    };
+    let request = Request { scope: args.size.scope(), need: args.size.need() };
     let mut candidates = Vec::new();
     for source in sources {
         let name = source.name();

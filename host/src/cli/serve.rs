@@ -50,7 +50,7 @@ async fn serve(config: Config, args: &Args, context: &Context) -> anyhow::Result
     let mut hang_up = signal(SignalKind::hangup()).map_err(deaf)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
-    let server = Server::start(context.service()?, config).await?;
+    let server = Server::start(context.reading_service()?, config).await?;
     announce(server.bound(), &context.output)?;
     notify(&[NotifyState::Ready]);
     loop {

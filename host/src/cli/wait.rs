@@ -9,9 +9,10 @@ use std::time::{Duration, SystemTime};
 use clap::ValueEnum;
 use jiff::fmt::friendly::SpanParser;
 use runtime_signals::forms::WaitForm;
-use runtime_signals::{Binding, Limit, Need, Scope, Service, Wait};
+use runtime_signals::{Binding, Limit, Service, Wait};
 
 use super::context::{Context, provider_name};
+use super::size::Size;
 use super::{Exit, human, output};
 
 /// The longest nap before the clock and the cache are looked at again.
@@ -23,18 +24,8 @@ struct Request {
     /// The provider's name
     #[arg(value_parser = provider_name)]
     name: String,
-    /// The model that is to be called
-    #[arg(long)]
-    model: Option<String>,
-    /// The account that is to call
-    #[arg(long)]
-    account: Option<String>,
-    /// How many requests are to be sent
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    requests: u64,
-    /// How many tokens they take, sent and generated
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    tokens: u64,
+    #[command(flatten)]
+    size: Size,
 }
 
 #[derive(Debug, clap::Args)]
@@ -87,8 +78,7 @@ pub(super) fn guard(args: &GuardArgs, context: &Context) -> anyhow::Result<Exit>
 
 impl Request {
     fn ask(&self, service: &Service) -> Result<Wait, runtime_signals::Error> {
-        let scope = Scope { account: self.account.clone(), model: self.model.clone() };
-        service.wait_for(&self.name, &scope, Need { requests: self.requests, tokens: self.tokens })
+        service.wait_for(&self.name, &self.size.scope(), self.size.need())
     }
 
     /// Prints the answer and gives the exit status.

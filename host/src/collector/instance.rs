@@ -10,7 +10,7 @@ use super::bindings::exports::runtime_signals::signals::collection::Guest;
 use super::bindings::runtime_signals::signals::signal_cache::{CacheError, Claim};
 use super::bindings::{Collector as World, CollectorPre};
 use super::imports::Host;
-use crate::engine::{EngineError, Limits, Usage};
+use crate::engine::{EngineError, Limits, Usage, bounded};
 use crate::error::Error;
 
 /// A live instance.
@@ -35,12 +35,7 @@ impl Instance {
         effects: Arc<Effects>,
     ) -> Result<Self, EngineError> {
         let host = Host::new(Usage::new(limits), effects);
-        let mut store = Store::new(prepared.engine(), host);
-        store.limiter(|host| &mut host.usage);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().usage.tick()));
-        store.set_hostcall_fuel(limits.result_bytes);
-        store.set_max_component_handles(limits.handles);
+        let mut store = bounded(prepared.engine(), limits, host, |host| &mut host.usage);
         let world = prepared.instantiate(&mut store);
         let world = world.map_err(|error| EngineError::Load(format!("{error:#}")))?;
         Ok(Self { store, world })

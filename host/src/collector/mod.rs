@@ -21,9 +21,7 @@ use wasmtime::component::Linker;
 
 use crate::cache::{RefreshFailure, Refreshed, Refresher, SignalCache, Source, cache_source};
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{
-    CodeCache, EngineError, Limits, ToWit, config, load_component, nanoseconds, start_ticker,
-};
+use crate::engine::{CodeCache, EngineError, Limits, ToWit, nanoseconds, start};
 use crate::error::Error;
 use crate::observation::Observation;
 use crate::probe::{DEFAULT_TIMEOUT, HttpProbe, Probe};
@@ -135,14 +133,12 @@ impl Collector {
     pub fn with_options(cache: SignalCache, options: CollectorOptions) -> Result<Self, Error> {
         let CollectorOptions { limits, code_cache, component, clock, probe, quota } = options;
         let load = |error: wasmtime::Error| EngineError::Load(format!("{error:#}"));
-        let engine = wasmtime::Engine::new(&config(&limits)).map_err(load)?;
-        let component = load_component(&engine, component.as_deref().unwrap_or(COLLECTOR), &code_cache)?;
+        let component = component.as_deref().unwrap_or(COLLECTOR);
+        let (engine, component) = start(component, &limits, &code_cache)?;
         let mut linker = Linker::new(&engine);
         bindings::Collector::add_to_linker::<_, imports::Own>(&mut linker, |host| host).map_err(load)?;
         let prepared = linker.instantiate_pre(&component).map_err(load)?;
         let prepared = CollectorPre::new(prepared).map_err(load)?;
-        start_ticker(&engine)
-            .map_err(|error| EngineError::Load(format!("no thread for the epoch: {error}")))?;
         let probe = match probe {
             Some(probe) => probe,
             None => Arc::new(HttpProbe::new(DEFAULT_TIMEOUT)?),

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError};
+use crate::folders::user_folder;
 
 /// Names the file, where `--config` does not.
 pub const VARIABLE: &str = "RUNTIME_SIGNALS_CONFIG";
@@ -64,9 +65,7 @@ impl ConfigFile {
 
 /// `runtime-signals/runtime-signals.toml` in the user's configuration directory.
 pub(super) fn default_path(lookup: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let path = |variable| lookup(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let user = path("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
-    Some(user.or_else(|| Some(path("HOME")?.join(".config")))?.join(NAME))
+    Some(user_folder(lookup, "XDG_CONFIG_HOME", ".config")?.join(NAME))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use wasmtime::Store;
 use wasmtime::component::{InstancePre, ResourceAny};
 
 use super::bindings::{Engine as World, EnginePre};
-use super::limits::{Limits, Stop, Usage};
+use super::limits::{Limits, Stop, Usage, bounded};
 use super::{EngineError, bindings};
 
 pub(super) use bindings::exports::runtime_signals::signals::runtime_signals::{
@@ -38,12 +38,7 @@ impl Instance {
         latency_window: u32,
     ) -> Result<Self, EngineError> {
         let template: &InstancePre<Usage> = prepared.instance_pre();
-        let mut store = Store::new(template.engine(), Usage::new(limits));
-        store.limiter(|usage| usage);
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()));
-        store.set_hostcall_fuel(limits.result_bytes);
-        store.set_max_component_handles(limits.handles);
+        let mut store = bounded(template.engine(), limits, Usage::new(limits), |usage| usage);
         let mut start = || {
             let world = prepared.instantiate(&mut store)?;
             let api = world.runtime_signals_signals_runtime_signals();

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use wasmtime::{ResourceLimiter, Trap, UpdateDeadline};
+use wasmtime::{Engine, ResourceLimiter, Store, Trap, UpdateDeadline};
 
 /// Between two ticks of the epoch.
 pub(super) const TICK: Duration = Duration::from_millis(5);
@@ -120,6 +120,22 @@ impl Usage {
         self.memory_refused |= !granted;
         granted
     }
+}
+
+/// A store within the limits, for one instance. `usage` finds in its data what the instance has used.
+pub(crate) fn bounded<T: 'static>(
+    engine: &Engine,
+    limits: Limits,
+    data: T,
+    usage: fn(&mut T) -> &mut Usage,
+) -> Store<T> {
+    let mut store = Store::new(engine, data);
+    store.limiter(move |data| usage(data));
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |mut context| Ok(usage(context.data_mut()).tick()));
+    store.set_hostcall_fuel(limits.result_bytes);
+    store.set_max_component_handles(limits.handles);
+    store
 }
 
 impl ResourceLimiter for Usage {

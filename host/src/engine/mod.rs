@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 
 use hashbrown::DefaultHashBuilder;
 use wasmtime::Config;
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 
 use crate::observation::Observation;
 use crate::signal::{Reading, Scope, Signal};
@@ -39,9 +39,8 @@ pub use limits::{Limits, Stop};
 
 pub(crate) use bindings::exports::runtime_signals::signals::types as wit;
 pub(crate) use convert::{Evidence, FromWit, ToWit, nanoseconds};
-pub(crate) use limits::{Usage, thread_cpu_time};
+pub(crate) use limits::{Usage, bounded, thread_cpu_time};
 pub(crate) use profile::{EvidenceSource, Profile};
-pub(crate) use ticker::start as start_ticker;
 
 use bindings::exports::runtime_signals::signals::runtime_signals::CommitOutcome;
 use instance::Call;
@@ -106,17 +105,27 @@ impl From<CommitOutcome> for CommitDecision {
     }
 }
 
+/// A runtime of its own for a component, its clock running, and the component's code.
+pub(crate) fn start(
+    component: &[u8],
+    limits: &Limits,
+    code_cache: &CodeCache,
+) -> Result<(wasmtime::Engine, Component), EngineError> {
+    let engine =
+        wasmtime::Engine::new(&config(limits)).map_err(|error| EngineError::Load(format!("{error:#}")))?;
+    let component = code::load(&engine, component, code_cache)?;
+    ticker::start(&engine).map_err(|error| EngineError::Load(format!("no thread for the epoch: {error}")))?;
+    Ok((engine, component))
+}
+
 impl Engine {
     /// Loads a component; instances are made when they are first needed.
     pub(crate) fn new(component: &[u8], options: &EngineOptions) -> Result<Self, EngineError> {
         let load = |error: wasmtime::Error| EngineError::Load(format!("{error:#}"));
-        let engine = wasmtime::Engine::new(&config(&options.limits)).map_err(load)?;
-        let component = code::load(&engine, component, &options.code_cache)?;
+        let (engine, component) = start(component, &options.limits, &options.code_cache)?;
         // Nothing is linked: a component that imports anything does not load.
         let prepared = Linker::new(&engine).instantiate_pre(&component).map_err(load)?;
         let prepared = bindings::EnginePre::new(prepared).map_err(load)?;
-        ticker::start(&engine)
-            .map_err(|error| EngineError::Load(format!("no thread for the epoch: {error}")))?;
         let limits = options.limits;
         let latency_window = options.latency_window;
         let profiles = AddedProfiles::default();
@@ -403,7 +412,7 @@ fn unpack(packed: &[u8]) -> Result<Signal, EngineError> {
 }
 
 /// Settings of the compiler and the runtime. All calls are synchronous.
-pub(crate) fn config(limits: &Limits) -> Config {
+fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config
         .concurrency_support(false)

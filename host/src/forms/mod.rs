@@ -18,6 +18,7 @@ mod wait;
 pub use self::rank::RankForm;
 pub use self::reading::{LimitForm, ReadingForm, milliseconds};
 pub use self::wait::WaitForm;
+pub(crate) use self::wait::whole_milliseconds;
 
 /// Longest line, in bytes, without its end.
 pub const MOST_BYTES: usize = 1 << 20;

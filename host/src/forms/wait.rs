@@ -35,9 +35,12 @@ impl<'a> WaitForm<'a> {
             Wait::Unknown => ("unknown", None, None),
         };
         let until = if let Wait::Until { at, .. } = wait { Some(rfc3339(*at)) } else { None };
-        let rounded_up =
-            |wait: Duration| u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-        let wait_ms = wait.duration(now).map(rounded_up);
+        let wait_ms = wait.duration(now).map(whole_milliseconds);
         Self { provider, answer, wait_ms, until, limit: limit.map(LimitForm::from), refusal }
     }
+}
+
+/// A wait in milliseconds, rounded up: who waits so long does not come too early.
+pub(crate) fn whole_milliseconds(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

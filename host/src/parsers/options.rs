@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{ParserError, ParserProblem};
 use super::source::{LockFile, Pinned, Reference, Registry, RegistryOptions};
 use crate::engine::Limits;
+use crate::folders::user_folder;
 
 /// How parser components are admitted and run.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -100,14 +101,14 @@ impl Options {
         if let Some(folder) = &self.state_dir {
             return Some(folder.clone());
         }
-        Some(user_folder("XDG_STATE_HOME", ".local/state")?.join("runtime-signals").join("parsers"))
+        Some(absolute_folder("XDG_STATE_HOME", ".local/state")?.join("runtime-signals").join("parsers"))
     }
 
     /// The lock file of what was taken from registries; `None` where there is neither a setting nor a home.
     #[must_use]
     pub fn lock_file(&self) -> Option<PathBuf> {
         let default =
-            || Some(user_folder("XDG_CONFIG_HOME", ".config")?.join("runtime-signals/parsers.lock"));
+            || Some(absolute_folder("XDG_CONFIG_HOME", ".config")?.join("runtime-signals/parsers.lock"));
         self.lock.clone().or_else(default)
     }
 
@@ -128,10 +129,9 @@ impl Options {
     }
 }
 
-/// A folder of the user: of the environment where that is absolute, else below the home.
-fn user_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute(variable).or_else(|| Some(absolute("HOME")?.join(below_home)))
+/// A folder of the user, which has to have a place of its own whatever the current folder is.
+fn absolute_folder(variable: &str, below_home: &str) -> Option<PathBuf> {
+    user_folder(|variable| std::env::var_os(variable), variable, below_home).filter(|path| path.is_absolute())
 }
 
 /// A key whose signatures are accepted, and for what.

@@ -9,7 +9,7 @@ use wasmtime::component::{
 use super::error::ParserProblem;
 use super::manifest::Manifest;
 use crate::engine::wit::{Instant, Reading, WantedHeader};
-use crate::engine::{CodeCache, EngineError, Limits, Usage, load_component};
+use crate::engine::{CodeCache, EngineError, Limits, Usage, bounded, load_component};
 
 pub use crate::engine::Stop;
 
@@ -108,12 +108,8 @@ impl Prepared {
     }
 
     fn start(&self) -> Result<(Store<Usage>, Linked), ParserProblem> {
-        let mut store = Store::new(self.linked.engine(), Usage::new(self.limits));
-        store.limiter(|usage| usage);
-        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().tick()));
-        store.set_hostcall_fuel(self.limits.result_bytes);
-        store.set_max_component_handles(self.limits.handles);
-        begin(&mut store);
+        let usage = Usage::new(self.limits);
+        let mut store = bounded(self.linked.engine(), self.limits, usage, |usage| usage);
         let linked = self.linked.instantiate(&mut store);
         match linked {
             Ok(linked) => Ok((store, linked)),

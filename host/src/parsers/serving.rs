@@ -73,7 +73,11 @@ impl Serving {
 
     /// Keeps a response, to try candidates on.
     pub(super) fn note(&self, response: &Observation<'_>, policy: &Policy, now: SystemTime) {
-        let found = self.find(response.provider_type).or_else(|| self.add(response.provider_type));
+        let (found, is_full) = {
+            let types = self.types.read().unwrap_or_else(PoisonError::into_inner);
+            (types.get(response.provider_type).cloned(), types.len() >= MOST_TYPES)
+        };
+        let found = if is_full { found } else { found.or_else(|| self.add(response.provider_type)) };
         found.into_iter().for_each(|one| one.recent.note(response, policy, now));
     }
 

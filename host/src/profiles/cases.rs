@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use runtime_signals_profile::toml::{Case, Expect};
 
+use crate::forms::milliseconds;
 use crate::observation::Observation;
 use crate::signal::Reading;
 use crate::time::{parse_rfc3339, rfc3339};
@@ -84,10 +85,6 @@ pub(crate) fn expectation(reading: &Reading) -> Expect {
         exhausted: reading.exhausted,
         refusal: Some(reading.refusal),
     }
-}
-
-fn milliseconds(wait: Duration) -> u64 {
-    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn reset_differs(expected: Option<&str>, found: Option<SystemTime>) -> Option<String> {

@@ -11,6 +11,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::{ProfileFileError, ProfileProblem};
+use crate::folders::user_folder;
 
 /// Most files of a directory that are looked at.
 pub(super) const MOST_FILES: usize = 100;
@@ -34,13 +35,11 @@ impl ProfileDir {
     }
 
     fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Option<Self> {
-        let path = |variable| lookup(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
         // One that is named and is not there is worth a warning; the default one need not be there.
-        if let Some(named) = path(VARIABLE) {
-            return Some(Self(named));
+        if let Some(named) = lookup(VARIABLE).filter(|value| !value.is_empty()) {
+            return Some(Self(named.into()));
         }
-        let user = path("XDG_CONFIG_HOME").filter(|path| path.is_absolute());
-        let folder = user.or_else(|| Some(path("HOME")?.join(".config")))?.join(FOLDER);
+        let folder = user_folder(lookup, "XDG_CONFIG_HOME", ".config")?.join(FOLDER);
         folder.try_exists().unwrap_or(true).then_some(Self(folder))
     }
 

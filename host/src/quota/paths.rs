@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::folders::user_folder;
+
 /// The files that quota facts are read from. A path is absent when there is no home directory to look in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QuotaPaths {
@@ -28,11 +30,7 @@ impl QuotaPaths {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<OsString>) -> Self {
         let path = |name: &str| lookup(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = path("HOME");
-        // The XDG specification wants a relative path ignored.
-        let state = path("XDG_STATE_HOME")
-            .filter(|path| path.is_absolute())
-            .or_else(|| Some(home.as_ref()?.join(".local/state")))
-            .map(|state| state.join("fizeau"));
+        let state = user_folder(&lookup, "XDG_STATE_HOME", ".local/state").map(|state| state.join("fizeau"));
         let snapshot =
             |variable: &str, file: &str| path(variable).or_else(|| Some(state.as_ref()?.join(file)));
         Self {

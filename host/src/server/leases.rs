@@ -15,14 +15,14 @@ use super::signals::unknown;
 use super::state::AppState;
 use super::wait::{LONGEST_WAIT, ask, size};
 use crate::cache::cache_source;
-use crate::forms::LimitForm;
+use crate::forms::{LimitForm, whole_milliseconds};
 use crate::lease::{Answer, Claim, DEFAULT_LEASE, LeaseId, Obstacle};
 use crate::signal::Scope;
 use crate::time::rfc3339;
 use crate::wait::Binding;
 
-/// The longest nap before the evidence is looked at again.
-const NAP: Duration = Duration::from_secs(1);
+/// When to ask again where there are as many leases as may be.
+const FULL: Duration = Duration::from_secs(1);
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(acquire)).routes(routes!(release))
@@ -132,10 +132,9 @@ fn refusal(claim: &Claim, answer: Answer, now: SystemTime) -> Problem {
                 Obstacle::Step => ("step", format!("after the reset of {provider}, others go first")),
             };
             let wait = at.duration_since(now).unwrap_or_default();
-            let wait_ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
             Problem::new(StatusCode::TOO_MANY_REQUESTS, format!("{detail}; ask again at `until`"))
                 .with("until", rfc3339(at))
-                .with("wait_ms", wait_ms)
+                .with("wait_ms", whole_milliseconds(wait))
                 .with("obstacle", name)
                 .retry_after(wait)
         }
@@ -147,7 +146,7 @@ fn refusal(claim: &Claim, answer: Answer, now: SystemTime) -> Problem {
         }
         Answer::Full | Answer::Granted(_) => {
             let detail = "there are as many leases as `service.limits.leases` allows; release some";
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(NAP)
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(FULL)
         }
     }
 }

@@ -13,7 +13,7 @@ from .service import Service
 
 _MOST_HEADERS = 200
 _MOST_HEADER_BYTES = 32 << 10
-_MOST_BODY_BYTES = 8 << 10
+MOST_BODY_BYTES = 8 << 10
 _SECRET = re.compile(
     r"(^|[-_.])(apikey|auth|authentication|authenticate|authorization|bearer|cookie2?|credentials?|csrf|jwt|keys?"
     r"|password|secret|session)([-_.]|$)"
@@ -79,8 +79,8 @@ class Exchange:
         """A part of the body is there, as it was sent."""
         if self._first is None and part:
             self._first = time.perf_counter()
-        if self._wants_body and len(self._body) < _MOST_BODY_BYTES:
-            self._body += part[: _MOST_BODY_BYTES - len(self._body)]
+        if self._wants_body and len(self._body) < MOST_BODY_BYTES:
+            self._body += part[: MOST_BODY_BYTES - len(self._body)]
 
     def fail(self, error: BaseException) -> None:
         """It broke off. Of the error, its kind and the host are told, for its text may hold an address."""
@@ -111,7 +111,7 @@ class Exchange:
         body = bytes(self._body)
         if encoding in ("gzip", "deflate"):
             try:
-                body = zlib.decompressobj(wbits=47).decompress(body, _MOST_BODY_BYTES)
+                body = zlib.decompressobj(wbits=47).decompress(body, MOST_BODY_BYTES)
             except zlib.error:
                 return ""
         elif encoding != "identity":

@@ -13,12 +13,11 @@ from urllib.parse import urlsplit
 import litellm
 from litellm.integrations.custom_logger import CustomLogger
 
-from .exchange import harmless, observation, tells_why
+from .exchange import MOST_BODY_BYTES, harmless, observation, tells_why
 from .gate import Before, Gate, ProviderBusy
 from .provider import Provider, Providers
 from .service import Service
 
-_MOST_BODY_BYTES = 8 << 10
 _PROVIDERS_FAULT = (
     litellm.APIConnectionError,
     litellm.Timeout,
@@ -181,6 +180,6 @@ def _pairs(headers: Any) -> list[tuple[str, str]]:
 
 def _body(response: Any) -> str | None:
     try:
-        return response.text[:_MOST_BODY_BYTES] or None
+        return response.text[:MOST_BODY_BYTES] or None
     except Exception:  # A stream that was not read, or that is closed.
         return None

@@ -5,15 +5,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::{conformance, programs, run_bounded};
-use crate::workspace::{Workspace, remove_folder, run};
+use crate::workspace::{Workspace, run};
 
 pub(super) fn test(workspace: &Workspace) -> Result<()> {
-    let sources = workspace.root.join("hosts/node");
-    let programs = programs::from_npm(workspace, "node", &sources.join("package-lock.json"))?;
-    // A module finds packages in the folders above its own.
-    let host = programs.join("host");
-    remove_folder(&host)?;
-    run(Command::new("cp").arg("-R").args([&sources, &host]))?;
+    let host = programs::from_npm(workspace, "node", &workspace.root.join("hosts/node"))?;
     let mut build = Command::new("node");
     run(build.current_dir(&host).arg("build.js").arg(workspace.components().join("engine.wasm")))?;
     let node = |arguments: &[&str]| {

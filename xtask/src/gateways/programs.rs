@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 
-use crate::workspace::{Workspace, remove_folder, run};
+use crate::workspace::{Workspace, hash, remove_folder, run};
 
 /// The file that a complete folder bears.
 const STAMP: &str = "complete";
@@ -27,17 +26,22 @@ pub(crate) fn from_pypi(workspace: &Workspace, name: &str, requirements: &Path) 
     })
 }
 
-/// A folder with the packages of a `package-lock.json`, beside which `package.json` stands; programs of theirs are
-/// in `node_modules/.bin`. No install scripts are run.
-pub(crate) fn from_npm(workspace: &Workspace, name: &str, lock: &Path) -> Result<PathBuf> {
-    install(workspace, name, lock, |folder| {
+/// A copy of `sources` from which the packages of their `package-lock.json` are found. No install scripts are run.
+pub(crate) fn from_npm(workspace: &Workspace, name: &str, sources: &Path) -> Result<PathBuf> {
+    let lock = &sources.join("package-lock.json");
+    let programs = install(workspace, name, lock, |folder| {
         for file in [lock, &lock.with_file_name("package.json")] {
             let copy = folder.join(file.file_name().unwrap_or_default());
             fs::copy(file, copy).with_context(|| format!("{} cannot be copied", file.display()))?;
         }
         let mut npm = Command::new("npm");
         run(npm.current_dir(folder).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]))
-    })
+    })?;
+    // A module finds packages in the folders above its own.
+    let copy = programs.join("sources");
+    remove_folder(&copy)?;
+    run(Command::new("cp").arg("-R").args([sources, &copy]))?;
+    Ok(copy)
 }
 
 fn install(
@@ -46,8 +50,7 @@ fn install(
     lock: &Path,
     fill: impl FnOnce(&Path) -> Result<()>,
 ) -> Result<PathBuf> {
-    let bytes = fs::read(lock).with_context(|| format!("{} cannot be read", lock.display()))?;
-    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash(lock)?;
     let folder = workspace.gateways().join(name);
     let stamp = folder.join(STAMP);
     if fs::read_to_string(&stamp).is_ok_and(|present| present == hash) {

@@ -83,7 +83,7 @@ impl Held {
     /// A call that was sent at `sent_at` has succeeded: what was used up before is not any more.
     pub fn succeed(&mut self, sent_at: Time) {
         if self.limit.is_used_up() && self.seen_at < sent_at {
-            self.refusal_ends_at = Some(earlier(self.refusal_ends_at, sent_at));
+            self.refusal_ends_at = Some(self.refusal_ends_at.map_or(sent_at, |end| end.min(sent_at)));
         }
     }
 
@@ -183,15 +183,6 @@ pub struct Account<'a> {
     pub shared: bool,
 }
 
-impl Account<'_> {
-    /// As [`Held::succeed`].
-    pub fn succeed(&mut self, sent_at: Time) {
-        if self.limit.is_used_up() && self.seen_at < sent_at {
-            self.refusal_ends_at = Some(earlier(self.refusal_ends_at, sent_at));
-        }
-    }
-}
-
 impl<'a> From<&'a Held> for Account<'a> {
     fn from(held: &'a Held) -> Self {
         Self {
@@ -218,11 +209,6 @@ impl From<&Account<'_>> for Held {
             offered: false,
         }
     }
-}
-
-/// The earlier one of two times, of which one may not be known.
-fn earlier(known: Option<Time>, time: Time) -> Time {
-    known.map_or(time, |known| known.min(time))
 }
 
 /// Merges one account of a limit into those that are held.

@@ -1,14 +1,33 @@
-//! Times, and what a host's effects found, as values of the core. The collector has this file too, over its own
-//! bindings.
+//! Times, and what a host's effects found, as values of the core; and the headers that a host is to send. The collector
+//! has this file too, over its own bindings.
 
 use alloc::vec::Vec;
 
 use runtime_signals_core as core_logic;
 
 use core_logic::evidence;
+use core_logic::packed::FIRST_HEADER;
+use core_logic::profile::{NameMatch as CoreMatch, Profile as CoreProfile};
 use core_logic::time::Time;
 
-use crate::bindings::types::{Instant, ProbeFailureKind, ProbeOutcome, QuotaState, QuotaStatus};
+use crate::bindings::types::{
+    Instant, NameMatch, ProbeFailureKind, ProbeOutcome, QuotaState, QuotaStatus, WantedHeader,
+};
+
+/// The headers that a profile asks for.
+pub(crate) fn wanted_headers(profile: Option<&CoreProfile>) -> Vec<WantedHeader> {
+    let headers = profile.map(|profile| profile.headers.as_slice()).unwrap_or_default();
+    let wanted = (FIRST_HEADER..).zip(headers).map(|(id, header)| WantedHeader {
+        id,
+        kind: match header.kind {
+            CoreMatch::Exact => NameMatch::Exact,
+            CoreMatch::Prefix => NameMatch::Prefix,
+            CoreMatch::Suffix => NameMatch::Suffix,
+        },
+        name: header.name.clone(),
+    });
+    wanted.collect()
+}
 
 /// A value of the interface as one of the core. Times outside of the range become its nearest end.
 pub(crate) trait FromWit {

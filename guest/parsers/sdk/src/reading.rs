@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use runtime_signals_values::Time;
+use runtime_signals_values::number::whole_millis;
 
 use crate::{Effect, Instant, Limit, Quantity, Reading, Refill, RefusalClass, Response, Scope};
 
@@ -103,11 +104,6 @@ fn binding(limits: &[Limit]) -> Option<&Limit> {
         (None, None) => a.remaining.unwrap_or(u64::MAX).cmp(&b.remaining.unwrap_or(u64::MAX)),
         (a, b) => b.is_some().cmp(&a.is_some()),
     })
-}
-
-/// Milliseconds, rounded up.
-const fn whole_millis(wait: Duration) -> u64 {
-    wait.as_secs().saturating_mul(1000).saturating_add(wait.subsec_nanos().div_ceil(1_000_000) as u64)
 }
 
 #[cfg(test)]

@@ -8,10 +8,9 @@ use runtime_signals::parsers::source::{Fetched, Reference, read_file};
 use runtime_signals::parsers::{Candidate, Digest, Install, Installed, ParserState, ParserStatus, Parsers};
 use serde::Serialize;
 
-use super::printable;
 use crate::cli::context::{Context, block_on};
 use crate::cli::output::Output;
-use crate::cli::{Exit, output, tell};
+use crate::cli::{Exit, output, printable, tell};
 
 #[derive(Debug, clap::Args)]
 pub(in super::super) struct Args {

@@ -2,9 +2,8 @@
 
 use runtime_signals::parsers::{ParserState, ParserStatus};
 
-use super::printable;
 use crate::cli::context::Context;
-use crate::cli::{Exit, output, table};
+use crate::cli::{Exit, output, printable, table};
 
 #[derive(Debug, clap::Args)]
 pub(in super::super) struct RollbackArgs {

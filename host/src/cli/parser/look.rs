@@ -8,9 +8,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use runtime_signals::parsers::{Candidate, Inspection, Options, TrustedKey};
 
-use super::printable;
 use crate::cli::context::Context;
-use crate::cli::{Exit, human, output, tell};
+use crate::cli::{Exit, human, output, printable, tell};
 
 /// A longer one is none.
 const MOST_SIGNATURE_BYTES: usize = 4 << 10;

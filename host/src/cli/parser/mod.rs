@@ -45,8 +45,3 @@ pub(super) fn run(command: &Command, context: &Context) -> anyhow::Result<Exit> 
         Command::Rollback(args) => list::rollback(args, context),
     }
 }
-
-/// Texts of a component must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.replace(char::is_control, " ")
-}
