@@ -55,6 +55,24 @@ pub(crate) fn program(folder: &Path, package: &str, program: &str) -> Result<Pat
     Ok(path)
 }
 
+/// A program of one package, with what that needs and this machine lacks, in `folder`, which is filled first if it does
+/// not exist. It is started by a wrapper of its name.
+pub(crate) fn program_with_libraries(folder: &Path, package: &str, program: &str) -> Result<PathBuf> {
+    let plan = || {
+        let text = simulate(&[package])?;
+        Ok(parse_plan(&text).into_iter().map(|(name, version)| format!("{name}={version}")).collect())
+    };
+    unpack(folder, |partial| {
+        let packages = fetch(partial, plan)?;
+        extract(partial)?;
+        let wrapper = write_wrapper(partial, program, "")?;
+        let version = output(Command::new(&wrapper).arg("--version"));
+        eprintln!("unpacked {}", version.with_context(|| format!("{program} does not start"))?.trim());
+        Ok(packages)
+    })?;
+    Ok(folder.join(program))
+}
+
 /// Fills `folder` if it does not exist. `fill` tells what it has put there.
 fn unpack(folder: &Path, fill: impl FnOnce(&Path) -> Result<Vec<String>>) -> Result<()> {
     if folder.join(MARKER).is_file() {
@@ -104,9 +122,7 @@ fn fill(folder: &Path) -> Result<Vec<String>> {
     let packages = fetch(folder, plan)?;
     extract(folder)?;
     keep_only_the_library(folder)?;
-    let wrapper = folder.join(WRAPPER);
-    fs::write(&wrapper, wrapper_script(&library_folders(folder)?))?;
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+    let wrapper = write_wrapper(folder, WRAPPER, " --sysroot \"$here/usr\"")?;
     let version =
         output(Command::new(&wrapper).arg("--version")).context("the unpacked compiler does not start")?;
     let core = folder.join("usr/lib/rustlib/src/rust/library/core/Cargo.toml");
@@ -149,9 +165,7 @@ fn apt_get() -> Command {
 
 /// What apt would install, as `name=version`: the packages and all that they need and this machine lacks.
 fn plan() -> Result<Vec<String>> {
-    let text = output(
-        apt_get().args(["--simulate", "--no-install-recommends", "--reinstall", "install"]).args(PACKAGES),
-    )?;
+    let text = simulate(PACKAGES)?;
     let plan = parse_plan(&text);
     for package in PACKAGES {
         let version = plan.iter().find_map(|(name, version)| (name == package).then_some(*version));
@@ -161,6 +175,11 @@ fn plan() -> Result<Vec<String>> {
         }
     }
     Ok(plan.into_iter().map(|(name, version)| format!("{name}={version}")).collect())
+}
+
+fn simulate(packages: &[&str]) -> Result<String> {
+    let options = ["--simulate", "--no-install-recommends", "--reinstall", "install"];
+    output(apt_get().args(options).args(packages))
 }
 
 /// Name and version in lines such as `Inst rustc-web [1.85] (1.96.0+dfsg1-1 Debian:12 [amd64])`.
@@ -218,8 +237,16 @@ fn holds_libraries(folder: &Path) -> bool {
     })
 }
 
+/// Puts a wrapper for one of the unpacked programs into `folder`.
+fn write_wrapper(folder: &Path, program: &str, arguments: &str) -> Result<PathBuf> {
+    let wrapper = folder.join(program);
+    fs::write(&wrapper, wrapper_script(program, arguments, &library_folders(folder)?))?;
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
+    Ok(wrapper)
+}
+
 /// The wrapper finds everything from its own place, so the folder can be moved.
-fn wrapper_script(library_folders: &[PathBuf]) -> String {
+fn wrapper_script(program: &str, arguments: &str, library_folders: &[PathBuf]) -> String {
     let libraries: Vec<_> =
         library_folders.iter().map(|folder| format!("$here/{}", folder.display())).collect();
     // An empty entry would mean the current directory.
@@ -229,7 +256,7 @@ fn wrapper_script(library_folders: &[PathBuf]) -> String {
          here=$(CDPATH= cd -- \"$(dirname -- \"$0\")\" && pwd) || exit\n\
          LD_LIBRARY_PATH=\"{libraries}\"\n\
          export LD_LIBRARY_PATH\n\
-         exec \"$here/usr/bin/rustc\" --sysroot \"$here/usr\" \"$@\"\n"
+         exec \"$here/usr/bin/{program}\"{arguments} \"$@\"\n"
     )
 }
 
@@ -283,8 +310,9 @@ mod tests {
         fs::create_dir_all(folder.join("usr/bin")).unwrap();
         let compiler = folder.join("usr/bin/rustc");
         fs::write(&compiler, "#!/bin/sh\necho \"$LD_LIBRARY_PATH|$*\"\n").unwrap();
+        let libraries = [PathBuf::from("usr/lib/x86_64-linux-gnu")];
         let wrapper = folder.join(WRAPPER);
-        fs::write(&wrapper, wrapper_script(&[PathBuf::from("usr/lib/x86_64-linux-gnu")])).unwrap();
+        fs::write(&wrapper, wrapper_script(WRAPPER, " --sysroot \"$here/usr\"", &libraries)).unwrap();
         fs::set_permissions(&compiler, fs::Permissions::from_mode(0o755)).unwrap();
         let said = |libraries: &str| {
             let mut shell = Command::new("sh");

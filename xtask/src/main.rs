@@ -75,6 +75,8 @@ enum Task {
     Parsers,
     /// Unpacks the OCI registry that tests pull from, if it is not there yet, and prints where its program is
     Registry,
+    /// Unpacks the Redis server that tests of a fleet use, if it is not there yet, and prints where its program is
+    Redis,
     /// Builds the components in two directories and compares their SHA-256
     Reproduce,
 }
@@ -168,6 +170,11 @@ fn execute(task: Task) -> Result<ExitCode> {
         Task::Parsers => parsers::test(&workspace),
         Task::Registry => {
             let program = debian::program(&workspace.registry(), "docker-registry", "docker-registry")?;
+            println!("{}", program.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Redis => {
+            let program = debian::program_with_libraries(&workspace.redis(), "redis-server", "redis-server")?;
             println!("{}", program.display());
             Ok(ExitCode::SUCCESS)
         }

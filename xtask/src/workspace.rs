@@ -55,6 +55,11 @@ impl Workspace {
         self.target.join("docker-registry")
     }
 
+    /// Where the Redis server of tests is unpacked.
+    pub(crate) fn redis(&self) -> PathBuf {
+        self.target.join("redis-server")
+    }
+
     /// Where a compiler from Debian's packages is unpacked.
     pub(crate) fn wasm_toolchain(&self) -> PathBuf {
         self.target.join("wasm-toolchain")
