@@ -16,6 +16,7 @@ mod config;
 mod conformance;
 mod embedding;
 mod equality;
+mod fleet;
 mod parser_languages;
 mod parser_misdeeds;
 mod parser_project;

@@ -26,6 +26,7 @@ pub mod profiles;
 pub mod quota;
 pub mod rank;
 pub mod server;
+pub mod shared;
 pub mod statusline;
 pub mod time;
 

@@ -14,6 +14,7 @@ use crate::cache::{
 use crate::engine::CommitDecision;
 use crate::error::Error;
 use crate::observation::{Headers, Observation};
+use crate::shared;
 use crate::signal::{Scope, Signal};
 use crate::store::{CollectInput, Store};
 use crate::wait::{Need, Wait};
@@ -294,12 +295,42 @@ impl Service {
         if provider.is_empty() {
             return Ok(());
         }
-        self.behind.write_now(&cache_source(provider)?)
+        self.behind.write_now(&cache_source(provider)?, Durability::Durable)
+    }
+
+    /// Writes a provider now, so that other processes see it.
+    pub(crate) fn persist(&self, source: &Source) -> Result<(), Error> {
+        self.behind.write_now(source, Durability::Visible)
     }
 
     /// Takes in what others have stored of a provider by now.
     pub(crate) fn take_in(&self, source: &Source) -> Result<(), Error> {
         self.know(source.name())?;
+        self.disk.adopt(source)
+    }
+
+    /// Takes in what another host knows of a provider: merged with what is on disk, unless that is as it was when both
+    /// knew the same (`unchanged`, its hash).
+    pub(crate) fn take_in_shared(
+        &self,
+        source: &Source,
+        signal: &Signal,
+        unchanged: Option<u64>,
+    ) -> Result<(), Error> {
+        self.know(source.name())?;
+        let fresh = self.disk.store.encode(signal)?;
+        let (store, now) = (self.disk.store.clone(), self.disk.store.now());
+        let (provider, ahead) = (source.name().to_owned(), self.disk.cache.options().refresh_deadline);
+        let decide = move |stored: Option<&[u8]>| {
+            if unchanged.is_some() && unchanged == stored.map(shared::hash_of) {
+                return Ok(Decision::Write(fresh.clone()));
+            }
+            Ok(match store.commit(&provider, stored, &fresh, now, ahead)? {
+                CommitDecision::Write(json) => Decision::Write(json),
+                CommitDecision::Superseded => Decision::Keep,
+            })
+        };
+        self.disk.cache.commit::<Error, _>(source, Durability::Visible, decide)?;
         self.disk.adopt(source)
     }
 

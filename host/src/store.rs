@@ -299,6 +299,11 @@ impl Store {
         Ok(self.inner.engine.decode(provider, json)?)
     }
 
+    /// Do the servers of this type usually run on the machine of those who call them?
+    pub(crate) fn is_of_local_servers(&self, provider_type: &str) -> Result<bool, Error> {
+        Ok(self.inner.engine.profile(provider_type)?.source == EvidenceSource::Probe)
+    }
+
     /// What to write of a provider's present state where `stored` is on disk.
     pub(crate) fn settle(
         &self,

@@ -111,12 +111,12 @@ impl WriteBehind {
         Ok(())
     }
 
-    /// Writes one provider durably, now.
-    pub(crate) fn write_now(&self, source: &Source) -> Result<(), Error> {
+    /// Writes one provider now.
+    pub(crate) fn write_now(&self, source: &Source, durability: Durability) -> Result<(), Error> {
         if let Some(entry) = self.shared.lock().providers.get_mut(source.name()) {
             entry.due = None;
         }
-        self.shared.write(source, Durability::Durable)
+        self.shared.write(source, durability)
     }
 
     /// Writes all marked providers durably.

@@ -28,6 +28,7 @@ impl Args {
         if let Some(listen) = self.listen {
             config.service.listen = listen;
         }
+        config.shared = config.shared.override_from_env().map_err(anyhow::Error::msg)?;
         Ok(config)
     }
 }

@@ -13,6 +13,7 @@ mod problem;
 mod provider;
 mod refresh;
 mod service;
+mod shared;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub use self::problem::ConfigProblem;
 pub use self::provider::{BaseUrl, ProviderConfig, ProviderName};
 pub use self::refresh::RefreshSettings;
 pub use self::service::{DEFAULT_LISTEN, Listen, ServiceLimits, ServiceSettings};
+pub use self::shared::{SharedPrefix, SharedSettings, SharedUrl};
 
 use self::problem::Step;
 use crate::store::CollectInput;
@@ -52,6 +54,8 @@ pub struct Config {
     pub service: ServiceSettings,
     /// How providers are kept fresh.
     pub refresh: RefreshSettings,
+    /// The server over which a fleet shares its signals.
+    pub shared: SharedSettings,
     /// What is looked for where no provider is configured.
     pub discovery: Discovery,
     /// Parser components: whom to trust, and within which limits.

@@ -14,6 +14,7 @@ use tokio::sync::broadcast;
 use crate::cache::cache_source;
 use crate::error::Error;
 use crate::service::Service;
+use crate::shared::News;
 use crate::signal::{ModelStatus, Signal};
 
 /// A signal that nothing was recorded of is as good as now for so long.
@@ -48,6 +49,8 @@ pub struct Board {
     service: Service,
     places: Mutex<HashMap<Box<str>, Place>>,
     changes: broadcast::Sender<Change>,
+    /// Where other hosts are told.
+    news: Option<Arc<News>>,
 }
 
 #[derive(Default)]
@@ -79,7 +82,23 @@ impl Board {
     /// An empty board over a service.
     #[must_use]
     pub fn new(service: Service) -> Self {
-        Self { service, places: Mutex::default(), changes: broadcast::channel(MOST_PENDING).0 }
+        Self { service, places: Mutex::default(), changes: broadcast::channel(MOST_PENDING).0, news: None }
+    }
+
+    /// Tells of news for other hosts as well.
+    pub(super) fn telling(self, news: Option<Arc<News>>) -> Self {
+        Self { news, ..self }
+    }
+
+    /// What it is over.
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
+    }
+
+    fn tell(&self, provider: &str) {
+        if let Some(news) = &self.news {
+            news.add(provider);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, Place>> {
@@ -124,7 +143,7 @@ impl Board {
     }
 
     /// Gives a provider a place, unless it is new and there are `most` already.
-    pub(super) fn admit(&self, provider: &str, most: usize) -> bool {
+    pub(crate) fn admit(&self, provider: &str, most: usize) -> bool {
         let mut places = self.lock();
         if places.contains_key(provider) {
             return true;
@@ -145,6 +164,28 @@ impl Board {
         } else {
             places.insert(provider.into(), Place { dirty: true, updated_at: Some(now), ..Place::default() });
         }
+        drop(places);
+        self.tell(provider);
+    }
+
+    /// Another host knows something of a provider. `false`: it is new, and there are `most` already. See
+    /// [`Service::take_in_shared`] for `unchanged`.
+    pub(crate) fn take_in_shared(
+        &self,
+        provider: &str,
+        signal: &Signal,
+        unchanged: Option<u64>,
+        most: usize,
+    ) -> Result<bool, Error> {
+        if !self.admit(provider, most) {
+            return Ok(false);
+        }
+        self.service.take_in_shared(&cache_source(provider)?, signal, unchanged)?;
+        if let Some(place) = self.lock().get_mut(provider) {
+            place.dirty = true;
+            place.updated_at = place.updated_at.max(Some(signal.recorded_at));
+        }
+        Ok(true)
     }
 
     /// The signal of a provider as of now; `None` where it is not known of.
@@ -262,6 +303,8 @@ impl Board {
         // Our own writes come back as well: they are no news.
         (place.dirty, place.taken_in) = (true, Some(modified));
         place.updated_at = place.updated_at.or(Some(modified));
+        drop(places);
+        self.tell(provider);
         Ok(())
     }
 }

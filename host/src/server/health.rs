@@ -9,6 +9,7 @@ use utoipa_axum::routes;
 
 use super::problem::Problem;
 use super::state::AppState;
+use crate::shared::SharedStatus;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(ready))
@@ -31,16 +32,26 @@ async fn health() -> Json<Health> {
     Json(FINE)
 }
 
+/// What a service says that takes requests.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Ready {
+    #[serde(flatten)]
+    health: Health,
+    /// What the fleet shares, where `[shared]` names a server. While that is away, the service goes on by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<SharedStatus>,
+}
+
 /// Does it take requests?
 #[utoipa::path(
     get,
     path = "/readyz",
     tag = "service",
-    responses((status = 200, body = Health), (status = 503, description = "It is ending", body = Problem))
+    responses((status = 200, body = Ready), (status = 503, description = "It is ending", body = Problem))
 )]
-async fn ready(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
+async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, Problem> {
     if state.is_ending() {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is ending"));
     }
-    Ok(Json(FINE))
+    Ok(Json(Ready { health: FINE, shared: state.tier.as_ref().map(|tier| tier.status()) }))
 }

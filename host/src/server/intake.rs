@@ -232,7 +232,7 @@ fn record(state: &AppState, calls: &[(u64, Call)], tally: &mut Tally) -> Result<
             Ok(()) => {
                 tally.accepted += 1;
                 if observation.provider != latest {
-                    state.board.mark(observation.provider);
+                    state.recorded(observation);
                     latest = observation.provider;
                 }
             }

@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use super::board::Entry;
 use super::problem::Problem;
 use super::state::AppState;
+use crate::shared::{SharedState, SharedStatus};
 use crate::signal::{Limit, Scope};
 
 const PREFIX: &str = "runtime_signals";
@@ -159,10 +160,29 @@ impl Gauges {
             "Lines that were no observations",
             observations(&counters.refused),
         );
+        if let Some(tier) = &state.tier {
+            register_shared(&mut to, &tier.status());
+        }
         let leases = i64::try_from(state.ledger().len()).unwrap_or(i64::MAX);
         to.register("leases", "Leases that are out", ConstGauge::new(leases));
         to.register("build", "The service", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
         to
+    }
+}
+
+/// How the shared tier is doing.
+fn register_shared(to: &mut Registry, status: &SharedStatus) {
+    let connected = i64::from(status.state == SharedState::Connected);
+    to.register("shared_connected", "1 while the shared server is there", ConstGauge::new(connected));
+    for (name, help, count) in [
+        ("shared_connections", "Connections to the shared server", status.connections),
+        ("shared_published", "Signals that were published", status.published),
+        ("shared_taken_in", "Signals of other hosts that were taken in", status.taken_in),
+        ("shared_merged", "Signals that another host had changed meanwhile", status.merged),
+        ("shared_ignored", "Shared values that are no signals", status.ignored),
+        ("shared_left_to_others", "Refreshes that were left to another host", status.left_to_others),
+    ] {
+        to.register(name, help, ConstCounter::new(count));
     }
 }
 

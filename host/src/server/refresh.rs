@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::state::AppState;
 use crate::config::{ProviderConfig, RefreshSettings};
+use crate::shared::Turn;
 use crate::signal::{Reason, Signal};
 
 /// The first looks after the start are spread over so long at most.
@@ -66,11 +67,25 @@ async fn keep_fresh(state: AppState, task: Task, turns: Arc<Semaphore>, mut kept
             () = tokio::time::sleep(pause) => {}
             _ = kept.changed() => return,
         }
-        let started = SystemTime::now();
-        let outcome = {
-            let Ok(_turn) = turns.acquire().await else { return };
-            state.service.warmup(name, &input).await
+        let Ok(place) = turns.acquire().await else { return };
+        let turn = match &state.tier {
+            Some(tier) => tier.turn(name).await,
+            None => Turn::Ours(None),
         };
+        let lease = match turn {
+            Turn::Ours(lease) => lease,
+            Turn::Others => {
+                pause = next_pause(interval, &settings, 0, fastrand::f64());
+                continue;
+            }
+            Turn::Later(wait) => {
+                pause = wait;
+                continue;
+            }
+        };
+        let started = SystemTime::now();
+        let outcome = state.service.warmup(name, &input).await;
+        drop(place);
         let failed = match &outcome {
             Ok(signal) => has_failed(signal, started),
             Err(error) => {
@@ -81,6 +96,9 @@ async fn keep_fresh(state: AppState, task: Task, turns: Arc<Semaphore>, mut kept
         state.board.mark(name);
         failures = if failed { failures + 1 } else { 0 };
         pause = next_pause(interval, &settings, failures, fastrand::f64());
+        if let Some(lease) = lease {
+            lease.release(pause).await;
+        }
     }
 }
 

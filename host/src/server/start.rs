@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::listener::Listener;
 use super::router::router;
@@ -17,6 +17,7 @@ use crate::config::{Config, Listen};
 use crate::error::Error;
 use crate::parsers::source::Feed;
 use crate::service::Service;
+use crate::shared::{self, SharedError, SharedTier};
 
 /// From one look for changes to the next.
 const TICK: Duration = Duration::from_millis(250);
@@ -49,6 +50,9 @@ pub enum StartError {
         /// Why.
         error: std::io::Error,
     },
+    /// Signals cannot be shared as `[shared]` says.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
     /// What is stored cannot be read.
     #[error(transparent)]
     Service(#[from] Error),
@@ -74,6 +78,7 @@ pub struct Server {
     listeners: JoinSet<()>,
     connections: Arc<GracefulShutdown>,
     _parsers: Option<Feed>,
+    sharing: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -83,6 +88,7 @@ impl Server {
     /// Whatever can be told without listening.
     pub fn check(config: &Config) -> Result<Option<Token>, StartError> {
         let token = Token::find(config.service.token_file.as_deref())?;
+        open_tier(config)?;
         match config.service.listen {
             Listen::On(address) if !address.ip().to_canonical().is_loopback() && token.is_none() => {
                 Err(StartError::Open(address))
@@ -100,7 +106,8 @@ impl Server {
         let token = Self::check(&config)?;
         let (listen, socket) = (config.service.listen, config.service.socket.clone());
         let parsers = service.store().parsers().map(Feed::start).transpose().map_err(StartError::Parsers)?;
-        let state = AppState::new(service, config, token);
+        let tier = open_tier(&config)?;
+        let state = AppState::new(service, config, token, tier);
         let mut bound = Bound { address: None, socket: None };
         let mut accepting = Vec::new();
         if let Listen::On(address) = listen {
@@ -129,7 +136,8 @@ impl Server {
         tasks.spawn(discovery::run(state.clone()));
         tasks.spawn(watch_board(state.clone()));
         tasks.spawn(watch_disk(state.clone()));
-        Ok(Self { state, bound, tasks, listeners, connections, _parsers: parsers })
+        let sharing = state.tier.clone().map(|tier| tokio::spawn(shared::run(state.clone(), tier)));
+        Ok(Self { state, bound, tasks, listeners, connections, _parsers: parsers, sharing })
     }
 
     /// Where it can be reached.
@@ -166,8 +174,21 @@ impl Server {
             tracing::warn!("some requests took too long at the end and were broken off");
         }
         self.tasks.shutdown().await;
-        self.state.service.flush()
+        let flushed = self.state.service.flush();
+        // It has a time limit of its own, and what it does not tell is on disk.
+        if let (Some(tier), Some(sharing)) = (&self.state.tier, self.sharing) {
+            tier.end();
+            let abort = sharing.abort_handle();
+            if tokio::time::timeout(GRACE, sharing).await.is_err() {
+                abort.abort();
+            }
+        }
+        flushed
     }
+}
+
+fn open_tier(config: &Config) -> Result<Option<Arc<SharedTier>>, SharedError> {
+    SharedTier::open(&config.shared, config.cache.refresh_deadline, config.service.limits.providers)
 }
 
 /// Tells listeners of the board what has changed.

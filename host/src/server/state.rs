@@ -14,8 +14,10 @@ use super::metrics::Counters;
 use super::token::Token;
 use crate::config::{Config, ProviderConfig};
 use crate::lease::Ledger;
+use crate::observation::Observation;
 use crate::profiles::ProfileDir;
 use crate::service::Service;
+use crate::shared::SharedTier;
 
 /// What endpoints share. Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +33,8 @@ pub struct Shared {
     pub(super) counters: Counters,
     /// Leases that are out.
     ledger: Mutex<Ledger>,
+    /// What a fleet shares, where it does.
+    pub(super) tier: Option<Arc<SharedTier>>,
     /// Places for event streams.
     pub(super) streams: Arc<Semaphore>,
     /// Who asks too often.
@@ -57,9 +61,15 @@ impl Deref for AppState {
 
 impl AppState {
     /// The state at the start.
-    pub(super) fn new(service: Service, config: Config, token: Option<Token>) -> Self {
+    pub(super) fn new(
+        service: Service,
+        config: Config,
+        token: Option<Token>,
+        tier: Option<Arc<SharedTier>>,
+    ) -> Self {
         let shared = Shared {
-            board: Arc::new(Board::new(service.clone())),
+            board: Arc::new(Board::new(service.clone()).telling(tier.as_ref().map(|tier| tier.news.clone()))),
+            tier,
             service,
             counters: Counters::default(),
             ledger: Mutex::new(Ledger::new(config.service.limits.leases)),
@@ -109,8 +119,11 @@ impl Shared {
         if (&config.service.listen, &config.service.socket)
             != (&before.service.listen, &before.service.socket)
             || config.cache != before.cache
+            || config.shared != before.shared
         {
-            tracing::warn!("`service.listen`, `service.socket` and `cache` take effect at the next start");
+            tracing::warn!(
+                "`service.listen`, `service.socket`, `cache` and `shared` take effect at the next start"
+            );
         }
         if config.service.limits.requests_per_second != before.service.limits.requests_per_second {
             *self.limiter.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limiter(&config));
@@ -126,6 +139,15 @@ impl Shared {
         self.config.send_replace(Arc::new(config));
         self.show_configured();
         self.providers.send_modify(|times| *times += 1);
+    }
+
+    /// A call was recorded.
+    pub(super) fn recorded(&self, observation: &Observation<'_>) {
+        if let Some(tier) = &self.tier {
+            let is_local = self.service.store().is_of_local_servers(observation.provider_type);
+            tier.observe(observation.provider, !is_local.unwrap_or(true));
+        }
+        self.board.mark(observation.provider);
     }
 
     fn show_configured(&self) {
