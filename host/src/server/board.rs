@@ -59,6 +59,9 @@ struct Place {
     /// Something was recorded since it was judged.
     dirty: bool,
     judged_at: Option<SystemTime>,
+    /// Judgements that were begun, and the latest of them that has ended.
+    begun: u64,
+    ended: u64,
     /// When a time comes that the signal names.
     next_change: Option<SystemTime>,
     updated_at: Option<SystemTime>,
@@ -70,6 +73,20 @@ impl Place {
     /// Is it to be judged again?
     fn is_due(&self, now: SystemTime) -> bool {
         self.dirty || self.next_change.is_some_and(|at| at <= now)
+    }
+
+    /// Begins a judgement: what is recorded from here on makes it due again.
+    fn begin(&mut self) -> u64 {
+        self.dirty = false;
+        self.begun += 1;
+        self.begun
+    }
+
+    /// Ends one. `false`: another that was begun later, and so knows more, has ended before.
+    fn end(&mut self, judgement: u64) -> bool {
+        let is_latest = judgement > self.ended;
+        self.ended = self.ended.max(judgement);
+        is_latest
     }
 
     fn is_good(&self, now: SystemTime) -> bool {
@@ -248,12 +265,10 @@ impl Board {
     }
 
     fn judge(&self, provider: &str, now: SystemTime) -> Result<Arc<Entry>, Error> {
-        // What is recorded from here on makes it due again.
-        let updated_at = {
+        let (updated_at, judgement) = {
             let mut places = self.lock();
             let place = places.entry(provider.into()).or_default();
-            place.dirty = false;
-            place.updated_at
+            (place.updated_at, place.begin())
         };
         let signal = self.service.recorded(provider)?;
         let json = self.service.store().encode(&signal)?;
@@ -263,6 +278,11 @@ impl Board {
 
         let mut places = self.lock();
         let place = places.entry(provider.into()).or_default();
+        if !place.end(judgement)
+            && let Some(later) = &place.entry
+        {
+            return Ok(later.clone());
+        }
         let before = place.entry.replace(entry.clone());
         (place.judged_at, place.next_change) = (Some(now), next_change);
         drop(places);
@@ -336,6 +356,20 @@ fn tag(json: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_judgement_that_took_long_does_not_replace_a_later_one() {
+        let mut place = Place { dirty: true, ..Place::default() };
+        let slow = place.begin();
+        // News comes while it is at work, and is judged by another.
+        place.dirty = true;
+        let quick = place.begin();
+        assert!(place.end(quick) && !place.end(slow));
+        let next = place.begin();
+        assert!(place.end(next) && !place.dirty);
+    }
+
     #[test]
     fn the_tag_leaves_out_the_time_of_the_judgement_and_nothing_else() {
         let json = |at: &str, last: &str| format!("{{\"a\":1,\"recorded_at\":\"{at}\",\"b\":{last}}}");
