@@ -25,6 +25,7 @@ mod shelf;
 mod signature;
 pub mod source;
 mod status;
+mod wasi;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

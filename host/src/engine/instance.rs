@@ -66,6 +66,7 @@ impl From<Stop> for EngineError {
             Stop::TimedOut(most) => Self::TimedOut(most),
             Stop::OutOfMemory(most) => Self::OutOfMemory(most),
             Stop::Trapped(why) => Self::Trapped(why),
+            stop @ Stop::Waited => Self::Trapped(stop.to_string()),
         }
     }
 }

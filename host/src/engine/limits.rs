@@ -54,6 +54,9 @@ pub enum Stop {
     /// It trapped, or passed more to the host than it may.
     #[error("trapped: {0}")]
     Trapped(String),
+    /// It called a function of WASI that would have waited.
+    #[error("waited for something; a parser has nothing to wait for")]
+    Waited,
 }
 
 /// What an instance has used, and what it may.
@@ -102,6 +105,9 @@ impl Usage {
 
     /// Why a call ended in this error.
     pub(crate) fn explain(&self, error: &wasmtime::Error) -> Stop {
+        if let Some(stop) = error.downcast_ref::<Stop>() {
+            return stop.clone();
+        }
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => Stop::TimedOut(self.limits.cpu_time),
             _ if self.memory_refused => Stop::OutOfMemory(self.limits.memory_bytes),

@@ -144,7 +144,8 @@ pub struct TrustedKey {
     pub public_key: String,
     /// The provider types that its parsers may serve; `*` for all.
     pub provider_types: Vec<String>,
-    /// May its components import WASI, and have the large limits? They are granted nothing: a call of WASI traps.
+    /// May its components import WASI, and have the large limits? They are granted nothing: no
+    /// files, no sockets, no environment, clocks that stand still, and nothing to wait for.
     #[serde(default)]
     pub allow_wasi: bool,
     /// Have its components the large limits? Those that carry an interpreter need them.

@@ -2,12 +2,13 @@
 
 use wasmtime::Store;
 use wasmtime::component::{
-    Component, ComponentExportIndex, ComponentType, Instance as Linked, InstancePre, Lift, Linker, Lower,
-    TypedFunc,
+    Component, ComponentExportIndex, ComponentNamedList, ComponentType, Instance as Linked, InstancePre,
+    Lift, Linker, Lower, TypedFunc,
 };
 
 use super::error::ParserProblem;
 use super::manifest::Manifest;
+use super::wasi::{self, Wasi};
 use crate::engine::wit::{Instant, Reading, WantedHeader};
 use crate::engine::{CodeCache, EngineError, Limits, Usage, bounded, load_component};
 
@@ -54,12 +55,28 @@ pub(super) enum ParseError {
 
 type Parse = TypedFunc<(Response,), (Result<Reading, ParseError>,)>;
 
+/// What belongs to one instance.
+pub(super) struct Guest {
+    usage: Usage,
+    /// Does it import WASI? Its calls are made in a way of their own then.
+    imports: bool,
+    /// Made at the first call of WASI.
+    wasi: Option<Box<Wasi>>,
+}
+
+impl Guest {
+    pub(super) fn wasi(&mut self) -> &mut Wasi {
+        self.wasi.get_or_insert_default()
+    }
+}
+
 /// A component that is compiled and linked.
 pub(super) struct Prepared {
-    linked: InstancePre<Usage>,
+    linked: InstancePre<Guest>,
     describe: ComponentExportIndex,
     parse: ComponentExportIndex,
     limits: Limits,
+    imports: bool,
 }
 
 impl Prepared {
@@ -84,8 +101,9 @@ impl Prepared {
         let describe = function(DESCRIBE).ok_or_else(|| missing(DESCRIBE))?;
         let parse = function(PARSE).ok_or_else(|| missing(PARSE))?;
         // What it imports was looked at before it was compiled.
-        let linked = link(engine, &component, !manifest.imports.is_empty())?;
-        Ok(Self { linked, describe, parse, limits })
+        let imports = !manifest.imports.is_empty();
+        let linked = link(engine, &component, imports)?;
+        Ok(Self { linked, describe, parse, limits, imports })
     }
 
     /// Makes an instance.
@@ -100,33 +118,34 @@ impl Prepared {
         let (mut store, linked) = self.start()?;
         let describe: TypedFunc<(), (Description,)> =
             linked.get_typed_func(&mut store, self.describe).map_err(wrong_type)?;
-        begin(&mut store);
-        let (description,) = describe
-            .call(&mut store, ())
-            .map_err(|error| ParserProblem::Failed(store.data().explain(&error)))?;
+        let (description,) = call(&mut store, describe, ()).map_err(ParserProblem::Failed)?;
         Ok(description)
     }
 
-    fn start(&self) -> Result<(Store<Usage>, Linked), ParserProblem> {
-        let usage = Usage::new(self.limits);
-        let mut store = bounded(self.linked.engine(), self.limits, usage, |usage| usage);
-        let linked = self.linked.instantiate(&mut store);
+    fn start(&self) -> Result<(Store<Guest>, Linked), ParserProblem> {
+        let mut store = store(self.linked.engine(), self.limits, self.imports);
+        let linked = if self.imports {
+            wasi::run_at_once(self.linked.instantiate_async(&mut store))
+        } else {
+            self.linked.instantiate(&mut store)
+        };
         match linked {
             Ok(linked) => Ok((store, linked)),
-            Err(error) => Err(ParserProblem::Failed(store.data().explain(&error))),
+            Err(error) => Err(ParserProblem::Failed(store.data().usage.explain(&error))),
         }
     }
 }
 
-/// Links a component with nothing. Where it may import, each function that it imports is there and traps when it is
-/// called: no clock, no randomness, no environment, nothing to wait in.
+/// Links a component with nothing, or, where it may import, with a WASI that grants nothing. What else it imports
+/// traps when it is called.
 fn link(
     engine: &wasmtime::Engine,
     component: &Component,
     may_import: bool,
-) -> Result<InstancePre<Usage>, ParserProblem> {
+) -> Result<InstancePre<Guest>, ParserProblem> {
     let mut linker = Linker::new(engine);
     if may_import {
+        wasi::link(&mut linker).map_err(wrong_type)?;
         linker.define_unknown_imports_as_traps(component).map_err(wrong_type)?;
     }
     linker.instantiate_pre(component).map_err(wrong_type)
@@ -137,29 +156,42 @@ fn wrong_type(error: wasmtime::Error) -> ParserProblem {
     ParserProblem::World(format!("{error:#}"))
 }
 
-fn begin(store: &mut Store<Usage>) {
-    store.data_mut().begin_call();
+pub(super) fn store(engine: &wasmtime::Engine, limits: Limits, imports: bool) -> Store<Guest> {
+    let guest = Guest { usage: Usage::new(limits), imports, wasi: None };
+    bounded(engine, limits, guest, |guest| &mut guest.usage)
+}
+
+/// Makes one call, within the limits of a call.
+pub(super) fn call<P, R>(store: &mut Store<Guest>, function: TypedFunc<P, R>, arguments: P) -> Result<R, Stop>
+where
+    P: ComponentNamedList + Lower + Send + Sync,
+    R: ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    store.data_mut().usage.begin_call();
     store.set_epoch_deadline(1);
+    let answer = if store.data().imports {
+        wasi::run_at_once(function.call_async(&mut *store, arguments))
+    } else {
+        function.call(&mut *store, arguments)
+    };
+    answer.map_err(|error| store.data().usage.explain(&error))
 }
 
 /// A live instance.
 pub(super) struct Instance {
-    store: Store<Usage>,
+    store: Store<Guest>,
     parse: Parse,
 }
 
 impl Instance {
     /// Memory and tables that it has, in bytes.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.store.data().memory_bytes()
+        self.store.data().usage.memory_bytes()
     }
 
     /// Makes one call. After a stop the instance must not be used again.
     pub(super) fn parse(&mut self, response: Response) -> Result<Result<Reading, ParseError>, Stop> {
-        begin(&mut self.store);
-        match self.parse.call(&mut self.store, (response,)) {
-            Ok((answer,)) => Ok(answer),
-            Err(error) => Err(self.store.data().explain(&error)),
-        }
+        let (answer,) = call(&mut self.store, self.parse, (response,))?;
+        Ok(answer)
     }
 }
