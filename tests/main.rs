@@ -10,6 +10,7 @@ mod cli_parse;
 mod cli_parser;
 mod cli_parser_add;
 mod cli_profile;
+mod cli_service;
 mod cli_wait;
 mod collector;
 mod config;

@@ -33,6 +33,7 @@ pub mod time;
 mod error;
 mod folders;
 mod global;
+mod loopback;
 mod observation;
 mod redact;
 mod service;

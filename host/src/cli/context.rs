@@ -8,26 +8,68 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use runtime_signals::cache::NameError;
-use runtime_signals::config::{CacheSettings, Config};
+use runtime_signals::config::{CacheSettings, Config, ServiceAddress};
 use runtime_signals::parsers::{self, Parsers};
 use runtime_signals::probe::{DEFAULT_TIMEOUT, HttpProbe};
 use runtime_signals::profiles::ProfileDir;
+use runtime_signals::server::Token;
 use runtime_signals::{Error, Service, SignalCache, Source, Store, StoreOptions, cache_source};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output::Output;
+use super::remote::Remote;
+
+/// Names the service that is asked, where `--service` does not.
+const SERVICE_VARIABLE: &str = "RUNTIME_SIGNALS_SERVICE";
 
 /// What all commands share.
 pub(super) struct Context {
     cache_dir: Option<PathBuf>,
+    service: Option<ServiceAddress>,
     config_file: Option<PathBuf>,
     config: OnceCell<Config>,
     pub(super) output: Output,
 }
 
 impl Context {
-    pub(super) fn new(cache_dir: Option<PathBuf>, config_file: Option<PathBuf>, output: Output) -> Self {
-        Self { cache_dir, config_file, config: OnceCell::new(), output }
+    pub(super) fn new(
+        cache_dir: Option<PathBuf>,
+        service: Option<ServiceAddress>,
+        config_file: Option<PathBuf>,
+        output: Output,
+    ) -> Self {
+        Self { cache_dir, service, config_file, config: OnceCell::new(), output }
+    }
+
+    /// The service that is to be asked in place of the cache: that of the command line, else the environment's, else
+    /// the configuration's; none where the command line names a cache.
+    pub(super) fn remote(&self) -> anyhow::Result<Option<Remote>> {
+        let Some(address) = self.service_address()? else { return Ok(None) };
+        let token = self.token_for(&address)?;
+        Ok(Remote::new(&address, token.as_ref())?)
+    }
+
+    /// Where it is; `None` for none.
+    pub(super) fn service_address(&self) -> anyhow::Result<Option<ServiceAddress>> {
+        if self.service.is_some() {
+            return Ok(self.service.clone());
+        }
+        if self.names_cache() {
+            return Ok(None);
+        }
+        let named = std::env::var_os(SERVICE_VARIABLE).filter(|value| !value.is_empty());
+        if let Some(address) = named {
+            let address = address.to_string_lossy().parse();
+            return address.map(Some).map_err(|problem| anyhow!("{SERVICE_VARIABLE}: {problem}"));
+        }
+        Ok(self.config()?.client.service.clone())
+    }
+
+    /// What a service there is shown. The token of the service on this machine is for this machine alone.
+    pub(super) fn token_for(&self, address: &ServiceAddress) -> anyhow::Result<Option<Token>> {
+        let config = self.config()?;
+        let own = config.service.token_file.as_ref().filter(|_| address.is_local());
+        Ok(Token::find(config.client.token_file.as_ref().or(own).map(PathBuf::as_path))?)
     }
 
     /// Was a cache named on the command line?
@@ -83,6 +125,11 @@ impl Context {
     pub(super) fn reading_service(&self) -> anyhow::Result<Service> {
         let cache = self.cache()?;
         Ok(Service::new(self.store()?, cache))
+    }
+
+    /// A store that reads, writes and judges signals of others.
+    pub(super) fn judge(&self) -> anyhow::Result<Store> {
+        Ok(Store::with_options(StoreOptions::default())?)
     }
 
     /// A store with the user's profiles and parsers.

@@ -9,11 +9,14 @@ use std::time::Duration;
 use runtime_signals::forms::Call;
 use runtime_signals::{CachedSignal, Error, Observation, Service};
 use serde::Serialize;
+use tokio::runtime::Handle;
 
 use super::context::{Context, block_on, finish, interrupted};
 use super::lines::{Input, Line, Tally, for_each_batch};
 use super::output::Output;
-use super::{Exit, output};
+use super::remote::Remote;
+use super::send::Sender;
+use super::{Exit, output, tell};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -24,8 +27,16 @@ pub(super) struct Args {
     input: Input,
 }
 
-/// Records the calls, batch by batch in the order of the input.
+/// Records the calls, batch by batch in the order of the input, here or by a service.
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
+    if let Some(remote) = context.remote()? {
+        if args.dry_run {
+            let remedy = "leave it out, or read the cache by --service off";
+            tell(format_args!("runtime-signals: --dry-run asks no service; {remedy}"));
+            return Ok(Exit::BAD_USAGE);
+        }
+        return send(args, remote, context);
+    }
     let service = context.reading_service()?;
     let recorder = Recorder { service: service.clone(), dry_run: args.dry_run, providers: BTreeSet::new() };
     let input = args.input.clone();
@@ -46,6 +57,22 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
     } else {
         summarize(tally, &providers, &context.output)?;
     }
+    Ok(tally.exit())
+}
+
+fn send(args: &Args, remote: Remote, context: &Context) -> anyhow::Result<Exit> {
+    let sender = Sender { remote, providers: BTreeSet::new() };
+    let input = args.input.clone();
+    let end = block_on(async {
+        let runtime = Handle::current();
+        tokio::select! {
+            read = tokio::task::spawn_blocking(move || sender.read(&input, &runtime)) => Ok(Some(read?)),
+            interrupted = interrupted() => interrupted.map(|()| None),
+        }
+    });
+    let Some((tally, providers)) = end?? else { return Ok(Exit::INTERRUPTED) };
+    let tally = tally?;
+    summarize(tally, &providers, &context.output)?;
     Ok(tally.exit())
 }
 

@@ -22,6 +22,8 @@ mod profile;
 mod rank;
 mod raw;
 mod read;
+mod remote;
+mod send;
 mod serve;
 mod size;
 mod status;
@@ -34,6 +36,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use runtime_signals::config::ServiceAddress;
 
 use self::context::Context;
 use self::output::{Format, Output, OutputError};
@@ -58,6 +61,7 @@ Environment:
   RUNTIME_SIGNALS_CONFIG        the configuration (~/.config/runtime-signals/runtime-signals.toml)
   RUNTIME_SIGNALS_PROFILES      directory of your own profiles (~/.config/runtime-signals/profiles)
   RUNTIME_SIGNALS_LISTEN        where the service listens (127.0.0.1:7433)
+  RUNTIME_SIGNALS_SERVICE       the service that commands ask in place of the cache (none)
   RUNTIME_SIGNALS_TOKEN         the token that requests to the service have to carry
   RUNTIME_SIGNALS_LOG           what is logged: error, warn, info, debug, trace (warn)
   NO_COLOR                      no colours";
@@ -77,6 +81,9 @@ struct Cli {
     /// Root of the signal cache, instead of FIZEAU_CACHE_DIR
     #[arg(long, global = true, value_name = "DIR")]
     cache_dir: Option<PathBuf>,
+    /// Ask this service instead of the cache: http://127.0.0.1:7433, unix:/path/to/socket, or off
+    #[arg(long, global = true, value_name = "URL", conflicts_with = "cache_dir")]
+    service: Option<ServiceAddress>,
     /// The configuration, instead of ~/.config/runtime-signals/runtime-signals.toml
     #[arg(long, global = true, value_name = "FILE", env = runtime_signals::config::VARIABLE)]
     config: Option<PathBuf>,
@@ -125,6 +132,13 @@ enum Command {
     Completions(completions::Args),
 }
 
+impl Command {
+    /// Can it ask a service in place of the cache?
+    fn asks_services(&self) -> bool {
+        matches!(self, Self::Ingest(_) | Self::Read(_) | Self::Wait(_) | Self::Guard(_) | Self::Rank(_))
+    }
+}
+
 /// The exit status of a command that did what it could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Exit(u8);
@@ -143,10 +157,14 @@ impl Exit {
 
 /// Runs the command that the arguments name.
 pub(crate) fn main() -> ExitCode {
-    let Cli { json, format, cache_dir, config, command } = Cli::parse();
+    let Cli { json, format, cache_dir, service, config, command } = Cli::parse();
     logging::start();
+    if service.is_some() && !command.as_ref().is_none_or(Command::asks_services) {
+        tell(format_args!("runtime-signals: this command asks no service; leave out --service"));
+        return Exit::BAD_USAGE.0.into();
+    }
     let format = if json { Some(Format::Json) } else { format };
-    let context = Context::new(cache_dir, config, Output::new(format));
+    let context = Context::new(cache_dir, service, config, Output::new(format));
     match run(command, &context) {
         Ok(Exit(status)) => status.into(),
         Err(error) if error.downcast_ref().is_some_and(OutputError::is_broken_pipe) => ExitCode::SUCCESS,

@@ -1,12 +1,14 @@
 //! `rank`: who can take a request, best first.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use runtime_signals::forms::RankForm;
-use runtime_signals::rank::{Candidate, Ranked, Ranking, Request, Strategy, rank};
+use anyhow::anyhow;
+use runtime_signals::forms::{RankAnswer, RankForm, RankedAnswer};
+use runtime_signals::rank::{Candidate, Request, Strategy, rank};
 use runtime_signals::{Source, cache_source};
 
-use super::context::{Context, provider_name};
+use super::context::{Context, block_on, provider_name};
+use super::remote::Remote;
 use super::size::Size;
 use super::{Exit, human, output, table};
 
@@ -24,37 +26,65 @@ pub(super) struct Args {
 
 /// Prints the ranking.
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
-    let service = context.service()?;
-    let sources = match args.names.as_slice() {
-        [] => context.known(&service)?,
-        names => names.iter().map(|name| cache_source(name)).collect::<Result<Vec<Source>, _>>()?,
+    let line = match context.remote()? {
+        Some(remote) => block_on(args.ask(&remote))??,
+        None => args.rank(context)?,
     };
-    let request = Request { scope: args.size.scope(), need: args.size.need() };
-    let mut candidates = Vec::new();
-    for source in sources {
-        let name = source.name();
-        let wait = service.wait_for(name, &request.scope, request.need)?;
-        let order = context.config()?.order(name);
-        candidates.push(Candidate { signal: service.recorded(name)?, wait, order });
-    }
-    let now = SystemTime::now();
-    let ranking = rank(candidates, &request, args.strategy, now);
-    let text = if context.output.is_json() {
-        serde_json::to_string(&RankForm::new(&ranking, args.strategy, now))? + "\n"
+    let ranking: RankAnswer = serde_json::from_slice(&line)?;
+    if context.output.is_json() {
+        output::write(&line)?;
     } else {
-        in_columns(&ranking, now, context.output.colours)
-    };
-    output::write(text.as_bytes())?;
-    Ok(if ranking.able.is_empty() { Exit::NOT_YET } else { Exit::DONE })
+        output::write(in_columns(&ranking, context.output.colours).as_bytes())?;
+    }
+    Ok(if ranking.providers.is_empty() { Exit::NOT_YET } else { Exit::DONE })
 }
 
-fn in_columns(ranking: &Ranking, now: SystemTime, colours: bool) -> String {
-    let when = |ranked: &Ranked| match ranked.wait.duration(now) {
-        Some(wait) if wait.is_zero() => "now".to_owned(),
-        Some(wait) => human::wait(wait),
+impl Args {
+    /// By the cache, as a line of JSON.
+    fn rank(&self, context: &Context) -> anyhow::Result<Vec<u8>> {
+        let service = context.service()?;
+        let sources = match self.names.as_slice() {
+            [] => context.known(&service)?,
+            names => names.iter().map(|name| cache_source(name)).collect::<Result<Vec<Source>, _>>()?,
+        };
+        let request = Request { scope: self.size.scope(), need: self.size.need() };
+        let mut candidates = Vec::new();
+        for source in sources {
+            let name = source.name();
+            let wait = service.wait_for(name, &request.scope, request.need)?;
+            let order = context.config()?.order(name);
+            candidates.push(Candidate { signal: service.recorded(name)?, wait, order });
+        }
+        let now = SystemTime::now();
+        let ranking = rank(candidates, &request, self.strategy, now);
+        let mut line = serde_json::to_vec(&RankForm::new(&ranking, self.strategy, now))?;
+        line.push(b'\n');
+        Ok(line)
+    }
+
+    /// By a service, as a line of JSON.
+    async fn ask(&self, remote: &Remote) -> anyhow::Result<Vec<u8>> {
+        let mut query = self.size.query();
+        query.push(("strategy", self.strategy.to_string()));
+        if !self.names.is_empty() {
+            query.push(("providers", self.names.join(",")));
+        }
+        let answer = remote.get("v1/rank", &query).await?;
+        // What it says of the ranking is read where it is shown.
+        answer.read::<RankAnswer>()?;
+        answer.line().ok_or_else(|| {
+            anyhow!("the service at {} knows nothing of one of {}", remote.address(), self.names.join(", "))
+        })
+    }
+}
+
+fn in_columns(ranking: &RankAnswer, colours: bool) -> String {
+    let when = |ranked: &RankedAnswer| match ranked.wait_ms {
+        Some(0) => "now".to_owned(),
+        Some(wait) => human::wait(Duration::from_millis(wait)),
         None => "-".to_owned(),
     };
-    let all = ranking.able.iter().chain(&ranking.cooling);
-    let rows = all.map(|ranked| [ranked.provider.clone(), when(ranked), ranked.why(now)]);
+    let all = ranking.providers.iter().chain(&ranking.cooling);
+    let rows = all.map(|ranked| [ranked.provider.clone(), when(ranked), ranked.why.clone()]);
     table::texts(["PROVIDER", "WHEN", "WHY"], rows, colours)
 }

@@ -27,4 +27,12 @@ impl Size {
     pub(super) fn need(&self) -> Need {
         Need { requests: self.requests, tokens: self.tokens }
     }
+
+    /// The same as the query of a request to a service.
+    pub(super) fn query(&self) -> Vec<(&'static str, String)> {
+        let texts = [("model", &self.model), ("account", &self.account)];
+        let texts = texts.into_iter().filter_map(|(key, text)| Some((key, text.clone()?)));
+        let numbers = [("requests", self.requests), ("tokens", self.tokens)];
+        texts.chain(numbers.map(|(key, number)| (key, number.to_string()))).collect()
+    }
 }

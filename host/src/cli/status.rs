@@ -8,18 +8,21 @@ use runtime_signals::quota::{QuotaHarness, QuotaPaths, QuotaSources, QuotaState}
 use runtime_signals::{CachedSignal, CollectInput, Error, ModelStatus, Service, Signal};
 
 use super::context::{Context, block_on};
-use super::{Exit, output, tell};
+use super::remote::Remote;
+use super::{Exit, output, remote, tell};
 
 /// Subscriptions whose quota may be found on disk.
 const SUBSCRIPTIONS: [&str; 3] = ["claude", "codex", "gemini"];
 
-/// Prints the signals of all that is cached or found, as of now.
+/// Prints the signals of all that is cached or found, or that a service knows, as of now.
 pub(super) fn run(context: &Context) -> anyhow::Result<Exit> {
+    if let Some(remote) = context.remote()? {
+        return of_service(&remote, context);
+    }
     let service = context.service()?;
     let mut found = cached(&service)?;
     block_on(add_subscriptions(&service, &mut found))??;
-    let mut signals: Vec<CachedSignal> = found.into_values().collect();
-    signals.sort_by(|a, b| urgency(&a.signal, &b.signal));
+    let signals = most_urgent_first(found.into_values().collect());
     if signals.is_empty() && !context.output.is_json() {
         let root = service.cache().root().display();
         let text = format!("no signals in {root}, and no quota of a subscription on this machine\n");
@@ -28,6 +31,25 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Exit> {
     }
     context.output.entries(&signals, service.store())?;
     Ok(Exit::DONE)
+}
+
+fn of_service(remote: &Remote, context: &Context) -> anyhow::Result<Exit> {
+    let store = context.judge()?;
+    let seen = block_on(remote::signals(remote))??;
+    let known = seen.iter().map(|seen| seen.cached(&store)).filter_map(Result::transpose);
+    let signals = most_urgent_first(known.collect::<Result<_, _>>()?);
+    if signals.is_empty() && !context.output.is_json() {
+        let text = format!("the service at {} knows no signals\n", remote.address());
+        output::write(text.as_bytes())?;
+        return Ok(Exit::DONE);
+    }
+    context.output.entries(&signals, &store)?;
+    Ok(Exit::DONE)
+}
+
+fn most_urgent_first(mut signals: Vec<CachedSignal>) -> Vec<CachedSignal> {
+    signals.sort_by(|a, b| urgency(&a.signal, &b.signal));
+    signals
 }
 
 /// What is cached, judged now.

@@ -5,6 +5,7 @@
 //! line, the key and what to write instead.
 
 mod cache;
+mod client;
 mod discovery;
 pub(crate) mod duration;
 mod error;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use self::cache::CacheSettings;
+pub use self::client::{ClientSettings, ServiceAddress};
 pub use self::discovery::{Discovery, LocalServer};
 pub use self::error::ConfigError;
 pub use self::file::{ConfigFile, VARIABLE};
@@ -52,6 +54,8 @@ pub struct Config {
     pub cache: CacheSettings,
     /// How the service is reached, and what it takes.
     pub service: ServiceSettings,
+    /// Which service the commands ask.
+    pub client: ClientSettings,
     /// How providers are kept fresh.
     pub refresh: RefreshSettings,
     /// The server over which a fleet shares its signals.

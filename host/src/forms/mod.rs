@@ -15,10 +15,10 @@ mod rank;
 mod reading;
 mod wait;
 
-pub use self::rank::RankForm;
+pub use self::rank::{RankAnswer, RankForm, RankedAnswer};
 pub use self::reading::{LimitForm, ReadingForm, milliseconds};
-pub use self::wait::WaitForm;
 pub(crate) use self::wait::whole_milliseconds;
+pub use self::wait::{BindingLimit, Verdict, WaitAnswer, WaitForm};
 
 /// Longest line, in bytes, without its end.
 pub const MOST_BYTES: usize = 1 << 20;

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::wait::WaitForm;
+use super::wait::{Verdict, WaitForm};
 use crate::rank::{Ranked, Ranking, Strategy};
 use crate::time::rfc3339;
 
@@ -66,4 +66,26 @@ impl<'a> RankForm<'a> {
                 .map(|(ranked, at)| Earliest { provider: &ranked.provider, until: rfc3339(at) }),
         }
     }
+}
+
+/// The same as somebody reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RankAnswer {
+    /// Those that can take the request now, best first.
+    pub providers: Vec<RankedAnswer>,
+    /// Those that cannot, the earliest first.
+    pub cooling: Vec<RankedAnswer>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RankedAnswer {
+    /// Its name.
+    pub provider: String,
+    /// Can the request pass?
+    pub answer: Verdict,
+    /// How long it cannot, in milliseconds.
+    pub wait_ms: Option<u64>,
+    /// Why it has its place, in words.
+    pub why: String,
 }

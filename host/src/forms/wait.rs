@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::reading::LimitForm;
 use crate::time::rfc3339;
@@ -37,6 +37,50 @@ impl<'a> WaitForm<'a> {
         let until = if let Wait::Until { at, .. } = wait { Some(rfc3339(*at)) } else { None };
         let wait_ms = wait.duration(now).map(whole_milliseconds);
         Self { provider, answer, wait_ms, until, limit: limit.map(LimitForm::from), refusal }
+    }
+}
+
+/// The same as somebody reads it: what is needed to act by it, and to tell of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct WaitAnswer {
+    /// Can the request pass?
+    pub answer: Verdict,
+    /// How long it cannot, in milliseconds.
+    pub wait_ms: Option<u64>,
+    /// The limit that binds, or that is smaller than the request.
+    pub limit: Option<BindingLimit>,
+    /// The class of the refusal that binds.
+    pub refusal: Option<String>,
+}
+
+/// Can a request pass?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Now, as far as is known.
+    Go,
+    /// Later.
+    Wait,
+    /// Never: it is larger than the whole allowance of a window.
+    TooLarge,
+    /// Nothing is known.
+    Unknown,
+}
+
+/// What is told of a limit that binds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct BindingLimit {
+    /// What it counts.
+    pub quantity: String,
+    /// The length of its window, in seconds.
+    pub window_s: Option<u64>,
+}
+
+impl WaitAnswer {
+    /// How long the request cannot pass; zero where that is not said.
+    #[must_use]
+    pub fn wait(&self) -> Duration {
+        Duration::from_millis(self.wait_ms.unwrap_or(0))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use http::HeaderValue;
 use subtle::ConstantTimeEq;
 
 /// Holds the token itself, and wins over the file.
@@ -20,7 +21,7 @@ pub struct Token(Box<[u8]>);
 #[non_exhaustive]
 pub enum TokenError {
     /// The file cannot be read.
-    #[error("the token file {} cannot be read: {error}; correct `service.token_file`", path.display())]
+    #[error("the token file {} cannot be read: {error}; correct the `token_file` of the configuration", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -62,6 +63,16 @@ impl Token {
             return unfit("blanks or characters beyond ASCII");
         }
         Ok(Self(text.as_bytes().into()))
+    }
+
+    /// What a request carries in `Authorization`, marked as a secret.
+    #[must_use]
+    pub fn bearer(&self) -> HeaderValue {
+        // It is printable ASCII, which every header takes.
+        let value = HeaderValue::from_bytes(&[b"Bearer ", self.0.as_ref()].concat());
+        let mut value = value.unwrap_or_else(|_| HeaderValue::from_static("Bearer"));
+        value.set_sensitive(true);
+        value
     }
 
     /// Is it this one? The time it takes tells nothing but the length.

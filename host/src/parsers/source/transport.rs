@@ -1,8 +1,8 @@
 //! Which hosts are asked without TLS: those on this machine, and those that the user lists.
 
-use std::net::IpAddr;
-
 use reqwest::{Certificate, Client, Url, redirect};
+
+use crate::loopback::is_loopback;
 
 const MOST_REDIRECTS: usize = 5;
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -47,11 +47,6 @@ impl PlainHosts {
         // The system's certificates take milliseconds to load, and its proxies know nothing of these hosts.
         builder.no_proxy().tls_certs_only(std::iter::empty::<Certificate>()).build()
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
