@@ -12,6 +12,7 @@ mod cli_parser_add;
 mod cli_profile;
 mod cli_service;
 mod cli_wait;
+mod cli_watch;
 mod collector;
 mod config;
 mod conformance;

@@ -89,6 +89,20 @@ pub struct Limit {
     pub effect: Effect,
 }
 
+impl Limit {
+    /// The share that is left, 0 to 1: by the share that the provider reports, else by its counts.
+    #[must_use]
+    pub fn share_left(&self) -> Option<f64> {
+        match (self.utilization, self.remaining, self.limit) {
+            (Some(used), ..) => Some((1.0 - used).clamp(0.0, 1.0)),
+            (None, Some(remaining), Some(limit)) if limit > 0 => {
+                Some((remaining as f64 / limit as f64).min(1.0))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A refusal that is still in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cooldown {
@@ -151,6 +165,13 @@ pub struct Signal {
 }
 
 impl Signal {
+    /// Is it the same but for the time at which it was judged?
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        let other = Self { recorded_at: self.recorded_at, ..other.clone() };
+        *self == other
+    }
+
     /// A signal without any evidence.
     #[must_use]
     pub const fn unknown(provider: String, recorded_at: SystemTime) -> Self {

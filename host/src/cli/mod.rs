@@ -30,6 +30,7 @@ mod status;
 mod statusline;
 mod table;
 mod wait;
+mod watch;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -109,6 +110,8 @@ enum Command {
     Serve(serve::Args),
     /// Print what is stored of a provider, or of all
     Read(read::Args),
+    /// Show providers as they change: on the whole terminal, or each change as a line of JSON to a pipe
+    Watch,
     /// Sleep until a request can pass; at once if it can
     Wait(wait::Args),
     /// Tell whether a request can pass now, by the exit status
@@ -135,7 +138,10 @@ enum Command {
 impl Command {
     /// Can it ask a service in place of the cache?
     fn asks_services(&self) -> bool {
-        matches!(self, Self::Ingest(_) | Self::Read(_) | Self::Wait(_) | Self::Guard(_) | Self::Rank(_))
+        matches!(
+            self,
+            Self::Ingest(_) | Self::Read(_) | Self::Watch | Self::Wait(_) | Self::Guard(_) | Self::Rank(_)
+        )
     }
 }
 
@@ -186,6 +192,7 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         Some(Command::Warmup(args)) => collect::warmup(args, context),
         Some(Command::Serve(args)) => serve::run(&args, context),
         Some(Command::Read(args)) => read::run(&args, context),
+        Some(Command::Watch) => watch::run(context),
         Some(Command::Wait(args)) => wait::run(&args, context),
         Some(Command::Guard(args)) => wait::guard(&args, context),
         Some(Command::Rank(args)) => rank::run(&args, context),

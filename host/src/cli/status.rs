@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use runtime_signals::quota::{QuotaHarness, QuotaPaths, QuotaSources, QuotaState};
-use runtime_signals::{CachedSignal, CollectInput, Error, ModelStatus, Service, Signal};
+use runtime_signals::{CachedSignal, CollectInput, Error, Limit, ModelStatus, Service, Signal};
 
 use super::context::{Context, block_on};
 use super::remote::Remote;
@@ -72,7 +72,7 @@ fn cached(service: &Service) -> Result<BTreeMap<String, CachedSignal>, Error> {
 }
 
 /// Adds the subscriptions whose quota stands on disk.
-async fn add_subscriptions(
+pub(super) async fn add_subscriptions(
     service: &Service,
     found: &mut BTreeMap<String, CachedSignal>,
 ) -> Result<(), Error> {
@@ -94,7 +94,7 @@ async fn add_subscriptions(
 }
 
 /// Worse statuses first, then the longer wait, then the smaller share left.
-fn urgency(a: &Signal, b: &Signal) -> Ordering {
+pub(super) fn urgency(a: &Signal, b: &Signal) -> Ordering {
     rank(a.status)
         .cmp(&rank(b.status))
         .then_with(|| wait(b).cmp(&wait(a)))
@@ -122,12 +122,7 @@ fn wait(signal: &Signal) -> Duration {
 
 /// The smallest share left of any limit, 0 to 1.
 fn share_left(signal: &Signal) -> f64 {
-    let shares =
-        signal.limits.iter().filter_map(|limit| match (limit.utilization, limit.remaining, limit.limit) {
-            (Some(used), ..) => Some(1.0 - used),
-            (None, Some(remaining), Some(limit)) if limit > 0 => Some(remaining as f64 / limit as f64),
-            _ => None,
-        });
+    let shares = signal.limits.iter().filter_map(Limit::share_left);
     shares.fold(1.0, f64::min)
 }
 
@@ -135,7 +130,7 @@ fn share_left(signal: &Signal) -> f64 {
 mod tests {
     use std::time::SystemTime;
 
-    use runtime_signals::{Effect, Limit, Quantity, Refill, Scope};
+    use runtime_signals::{Effect, Quantity, Refill, Scope};
 
     use super::*;
 

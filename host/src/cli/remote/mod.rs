@@ -5,6 +5,7 @@
 
 mod answer;
 mod error;
+mod events;
 mod signals;
 
 use std::time::Duration;
@@ -16,7 +17,8 @@ use runtime_signals::server::Token;
 
 pub(super) use self::answer::{Answer, Refusal};
 pub(super) use self::error::RemoteError;
-pub(super) use self::signals::{signal, signals};
+pub(super) use self::events::Event;
+pub(super) use self::signals::{Seen, signal, signals};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the service may take beyond what it was asked to wait.
