@@ -6,6 +6,7 @@ mod cli;
 mod cli_capture;
 mod cli_demo;
 mod cli_ingest;
+mod cli_pace;
 mod cli_parse;
 mod cli_parser;
 mod cli_parser_add;

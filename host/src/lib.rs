@@ -20,6 +20,7 @@ pub mod demo;
 pub mod engine;
 pub mod forms;
 pub mod lease;
+pub mod pace;
 pub mod parsers;
 pub mod probe;
 pub mod profiles;

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use runtime_signals::Limit;
+
+use super::printable;
+
 const UNITS: [(u64, char); 4] = [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')];
 
 /// The two largest units of a span, rounded down: `3d4h`, `4m12s`, `12s`, `0s`.
@@ -34,6 +38,15 @@ pub(super) fn latency(latency: Duration) -> String {
         milliseconds @ 1000..10_000 => format!("{}.{}s", milliseconds / 1000, milliseconds % 1000 / 100),
         _ => span(latency),
     }
+}
+
+/// What a limit counts, over which window, and for whom.
+pub(super) fn limit(limit: &Limit) -> String {
+    let window = limit.window.map(|window| format!(" a window of {}", span(window)));
+    let of = [&limit.scope.model, &limit.scope.account].into_iter().flatten().map(|name| printable(name));
+    let of: String = of.map(|name| format!(", {name}")).collect();
+    let pool = if limit.pool.is_empty() { String::new() } else { format!(" ({})", printable(&limit.pool)) };
+    format!("{}{pool}{}{of}", limit.quantity, window.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod ingest;
 mod lines;
 mod logging;
 mod output;
+mod pace;
 mod parse;
 mod parser;
 mod profile;
@@ -118,6 +119,8 @@ enum Command {
     Guard(wait::GuardArgs),
     /// Tell who can take a request, best first; where nobody can, who can the earliest
     Rank(rank::Args),
+    /// Tell when allowances will be used up at the present pace, and which pace would last
+    Pace(pace::Args),
     /// Forget refusals and limits of a provider, or of one of its models
     Clear(clear::Args),
     /// Be Claude Code's status line, and note how much of the plan is used
@@ -140,7 +143,14 @@ impl Command {
     fn asks_services(&self) -> bool {
         matches!(
             self,
-            Self::Ingest(_) | Self::Read(_) | Self::Watch | Self::Wait(_) | Self::Guard(_) | Self::Rank(_)
+            Self::Ingest(_)
+                | Self::Read(_)
+                | Self::Watch
+                | Self::Wait(_)
+                | Self::Guard(_)
+                | Self::Rank(_)
+               
+                | Self::Pace(_)
         )
     }
 }
@@ -196,6 +206,7 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         Some(Command::Wait(args)) => wait::run(&args, context),
         Some(Command::Guard(args)) => wait::guard(&args, context),
         Some(Command::Rank(args)) => rank::run(&args, context),
+        Some(Command::Pace(args)) => pace::run(&args, context),
         Some(Command::Clear(args)) => clear::run(&args, context),
         Some(Command::Statusline(args)) => statusline::run(&args),
         Some(Command::Cache(command)) => cache::run(&command, context),

@@ -12,7 +12,7 @@ use super::remote::Remote;
 use super::{Exit, output, remote, tell};
 
 /// Subscriptions whose quota may be found on disk.
-const SUBSCRIPTIONS: [&str; 3] = ["claude", "codex", "gemini"];
+pub(super) const SUBSCRIPTIONS: [&str; 3] = ["claude", "codex", "gemini"];
 
 /// Prints the signals of all that is cached or found, or that a service knows, as of now.
 pub(super) fn run(context: &Context) -> anyhow::Result<Exit> {
@@ -20,9 +20,7 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Exit> {
         return of_service(&remote, context);
     }
     let service = context.service()?;
-    let mut found = cached(&service)?;
-    block_on(add_subscriptions(&service, &mut found))??;
-    let signals = most_urgent_first(found.into_values().collect());
+    let signals = most_urgent_first(found(&service)?);
     if signals.is_empty() && !context.output.is_json() {
         let root = service.cache().root().display();
         let text = format!("no signals in {root}, and no quota of a subscription on this machine\n");
@@ -31,6 +29,13 @@ pub(super) fn run(context: &Context) -> anyhow::Result<Exit> {
     }
     context.output.entries(&signals, service.store())?;
     Ok(Exit::DONE)
+}
+
+/// All that is cached or found, as of now, by name.
+pub(super) fn found(service: &Service) -> anyhow::Result<Vec<CachedSignal>> {
+    let mut found = cached(service)?;
+    block_on(add_subscriptions(service, &mut found))??;
+    Ok(found.into_values().collect())
 }
 
 fn of_service(remote: &Remote, context: &Context) -> anyhow::Result<Exit> {

@@ -170,7 +170,7 @@ fn in_words(answer: &WaitAnswer) -> String {
 }
 
 /// Reads a Go duration on the command line.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration = SpanParser::new().parse_unsigned_duration(text);
     duration.map_err(|error| format!("{error}; give a number and a unit, such as 500ms, 90s, 5m or 1h30m"))
 }

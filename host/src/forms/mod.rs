@@ -11,10 +11,12 @@ use crate::capture::Response as Seen;
 use crate::observation::Observation;
 
 mod fields;
+mod pace;
 mod rank;
 mod reading;
 mod wait;
 
+pub use self::pace::PaceForm;
 pub use self::rank::{RankAnswer, RankForm, RankedAnswer};
 pub use self::reading::{LimitForm, ReadingForm, milliseconds};
 pub(crate) use self::wait::whole_milliseconds;

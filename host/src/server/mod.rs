@@ -15,6 +15,7 @@ mod listener;
 mod metrics;
 mod observations;
 mod openapi;
+mod pace;
 mod problem;
 mod rank;
 mod refresh;

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::Problem;
 use super::state::AppState;
-use super::{events, guard, health, leases, metrics, observations, openapi, rank, signals, wait};
+use super::{events, guard, health, leases, metrics, observations, openapi, pace, rank, signals, wait};
 
 /// The largest body of a request that is no observation, in bytes.
 const SMALL_BODY: usize = 64 << 10;
@@ -27,6 +27,7 @@ pub(super) fn router(state: AppState) -> Router {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(rank::routes())
+        .merge(pace::routes())
         .layer(from_fn_with_state(state.clone(), guard::limit_time));
     // These last as long as their clients wish.
     let lasting = OpenApiRouter::new().merge(events::routes()).merge(leases::routes()).merge(wait::routes());

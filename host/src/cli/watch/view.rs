@@ -178,7 +178,7 @@ fn details_of(row: &Row, stale: bool, theme: Theme, now: SystemTime) -> Vec<Line
         lines.push(Line::styled("LIMITS", theme.heading));
     }
     for limit in limits {
-        lines.push(Line::raw(label(limit)));
+        lines.push(Line::raw(human::limit(limit)));
         let mut bar = bar_and_share(limit, LONG_BAR, theme);
         bar.spans.insert(0, Span::raw("  "));
         let counts = limit.remaining.zip(limit.limit).map(|(left, of)| format!(", {left} of {of}"));
@@ -197,15 +197,6 @@ fn latency(signal: &Signal) -> String {
     let [p50, p90, p99] = [signal.recent_p50_latency, latency.p90, latency.p99].map(human::latency);
     let first = latency.ttfb_p50.map(|first| format!(", first byte {}", human::latency(first)));
     format!("p50 {p50}, p90 {p90}, p99 {p99}{} of {} calls", first.unwrap_or_default(), latency.count)
-}
-
-/// What a limit counts, for whom, and over which window.
-fn label(limit: &Limit) -> String {
-    let window = limit.window.map(|window| format!(" a window of {}", human::span(window)));
-    let of = [&limit.scope.model, &limit.scope.account].into_iter().flatten().map(|name| printable(name));
-    let of: String = of.map(|name| format!(", {name}")).collect();
-    let pool = if limit.pool.is_empty() { String::new() } else { format!(" ({})", printable(&limit.pool)) };
-    format!("{}{pool}{}{of}", limit.quantity, window.unwrap_or_default())
 }
 
 fn is_current(limit: &Limit, now: SystemTime) -> bool {
