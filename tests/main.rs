@@ -5,6 +5,7 @@ mod cache;
 mod cli;
 mod cli_capture;
 mod cli_demo;
+mod cli_doctor;
 mod cli_ingest;
 mod cli_pace;
 mod cli_parse;

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
@@ -85,6 +85,24 @@ impl Context {
         }
         let config = self.read_config()?;
         Ok(self.config.get_or_init(|| config))
+    }
+
+    /// The file that the command line names.
+    pub(super) fn config_file(&self) -> Option<&Path> {
+        self.config_file.as_deref()
+    }
+
+    /// The same as this without any file of a configuration.
+    pub(super) fn by_default(&self) -> anyhow::Result<Self> {
+        let mut config = Config::default();
+        config.cache = CacheSettings::effective(&config.cache, self.cache_dir.clone())?;
+        Ok(Self {
+            cache_dir: self.cache_dir.clone(),
+            service: self.service.clone(),
+            config_file: None,
+            config: OnceCell::from(config),
+            output: self.output,
+        })
     }
 
     /// The same, read anew.

@@ -11,6 +11,7 @@ mod collect;
 mod completions;
 mod context;
 mod demo;
+mod doctor;
 mod human;
 mod ingest;
 mod lines;
@@ -47,7 +48,7 @@ use self::output::{Format, Output, OutputError};
 const EXIT_STATUS: &str = "\
 Exit status:
     0  done; also where a provider is degraded or exhausted
-    1  failed, or some input lines were bad
+    1  failed, or some input lines were bad; `doctor`: something is wrong
     2  bad usage
     3  nothing that is a signal is stored of the provider
    69  `wait`, `guard`: nothing is known of the provider
@@ -134,6 +135,8 @@ enum Command {
     /// Make, check, list and roll back parsers of provider types
     #[command(subcommand)]
     Parser(parser::Command),
+    /// Tell what is found, what is missing and what to do about it; nothing is changed
+    Doctor,
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -149,7 +152,7 @@ impl Command {
                 | Self::Wait(_)
                 | Self::Guard(_)
                 | Self::Rank(_)
-               
+                | Self::Doctor
                 | Self::Pace(_)
         )
     }
@@ -212,6 +215,7 @@ fn run(command: Option<Command>, context: &Context) -> anyhow::Result<Exit> {
         Some(Command::Cache(command)) => cache::run(&command, context),
         Some(Command::Profile(command)) => profile::run(&command, context),
         Some(Command::Parser(command)) => parser::run(&command, context),
+        Some(Command::Doctor) => doctor::run(context),
         Some(Command::Completions(args)) => completions::run(&args),
     }
 }

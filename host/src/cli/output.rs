@@ -18,6 +18,7 @@ pub(super) enum Format {
 }
 
 /// Standard output.
+#[derive(Clone, Copy)]
 pub(super) struct Output {
     format: Format,
     /// Can the cursor be moved?

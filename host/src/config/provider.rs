@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::discovery::usual_base_url;
 use super::duration;
 use crate::cache::{Source, cache_source};
+use crate::loopback::is_loopback;
 use crate::store::CollectInput;
 
 /// Types whose servers run wherever somebody has put them: there is no usual address.
@@ -108,6 +109,14 @@ impl BaseUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+}
+
+impl BaseUrl {
+    /// Does it lead to this machine, by an address of loopback or `localhost`?
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        Url::parse(&self.text).is_ok_and(|url| is_loopback(url.host_str().unwrap_or_default()))
     }
 }
 

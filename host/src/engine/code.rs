@@ -36,7 +36,9 @@ pub enum CodeCache {
 }
 
 impl CodeCache {
-    fn folder(&self) -> Option<PathBuf> {
+    /// The folder, whether or not it is there; `None` for none.
+    #[must_use]
+    pub fn folder(&self) -> Option<PathBuf> {
         match self {
             Self::Off => None,
             Self::Folder(folder) => Some(folder.clone()),
