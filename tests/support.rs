@@ -1,5 +1,7 @@
-//! What several themes need: a clock that stands still, a store over it, children of our own.
+//! What several themes need: a clock that stands still, a store over it, programs of Debian.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -38,7 +40,7 @@ impl Clock for ManualClock {
 
 /// Options for a store whose compiled code is shared by all tests of a build.
 pub(crate) fn options(clock: &Arc<ManualClock>) -> StoreOptions {
-    let code_cache = CodeCache::Folder(std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("code"));
+    let code_cache = CodeCache::Folder(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("code"));
     let engine = EngineOptions { code_cache, ..EngineOptions::default() };
     StoreOptions { engine, clock: Some(clock.clone()), ..StoreOptions::default() }
 }
@@ -46,4 +48,23 @@ pub(crate) fn options(clock: &Arc<ManualClock>) -> StoreOptions {
 /// A store whose clock stands still.
 pub(crate) fn store(clock: &Arc<ManualClock>) -> Store {
     Store::with_options(options(clock)).unwrap()
+}
+
+/// Where what tests leave to be looked at is: the folder that cargo builds into.
+pub(crate) fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()
+}
+
+/// A program that `cargo xtask TASK` unpacks at this path below the target folder, which it is told to where there is
+/// none yet.
+pub(crate) fn unpacked(task: &str, path: &str) -> PathBuf {
+    let program = target().join(path);
+    if !program.is_file() {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut fetch = Command::new(cargo);
+        fetch.args(["xtask", task]).env("CARGO_TARGET_DIR", target());
+        let fetched = fetch.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().unwrap();
+        assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
+    }
+    program
 }

@@ -11,6 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::support::unpacked;
+
 /// A server that ends with the test.
 pub(crate) struct RedisServer {
     folder: TempDir,
@@ -22,18 +24,7 @@ pub(crate) struct RedisServer {
 /// The program, which is fetched if it is not there.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let program = target.join("redis-server/redis-server");
-        if !program.is_file() {
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let mut fetch = Command::new(cargo);
-            fetch.args(["xtask", "redis"]).env("CARGO_TARGET_DIR", target);
-            let fetched = fetch.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().unwrap();
-            assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
-        }
-        program
-    })
+    PROGRAM.get_or_init(|| unpacked("redis", "redis-server/redis-server"))
 }
 
 impl RedisServer {

@@ -12,6 +12,8 @@ use runtime_signals::parsers::source::{Reference, SIGNATURE_ANNOTATION};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::unpacked;
+
 /// `test` and `pass word`, with the fewest rounds of bcrypt.
 const USERS: &str = "test:$2b$04$QARCW9I2xGlr.F7W1qNtf.gY27yrbTHGQY5H/YmmcIasK2nXwD2Ri\n";
 /// The same as a Docker configuration has them.
@@ -28,18 +30,7 @@ pub(crate) struct DockerRegistry {
 /// The program, which is fetched if it is not there.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-        let program = target.join("docker-registry/usr/bin/docker-registry");
-        if !program.is_file() {
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let mut fetch = Command::new(cargo);
-            fetch.args(["xtask", "registry"]).env("CARGO_TARGET_DIR", target);
-            let fetched = fetch.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).output().unwrap();
-            assert!(fetched.status.success(), "{}", String::from_utf8_lossy(&fetched.stderr));
-        }
-        program
-    })
+    PROGRAM.get_or_init(|| unpacked("registry", "docker-registry/usr/bin/docker-registry"))
 }
 
 impl DockerRegistry {

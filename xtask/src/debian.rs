@@ -30,6 +30,9 @@ const PARTIAL: &str = ".partial.";
 /// The generated program that starts the unpacked compiler.
 const WRAPPER: &str = "rustc";
 
+/// What it starts.
+const COMPILER: &str = "usr/bin/rustc";
+
 /// Are Debian's package tools here?
 pub(crate) fn is_usable() -> bool {
     ["apt-get", "dpkg-deb"].iter().all(|program| output(Command::new(program).arg("--version")).is_ok())
@@ -56,21 +59,23 @@ pub(crate) fn program(folder: &Path, package: &str, program: &str) -> Result<Pat
 }
 
 /// A program of one package, with what that needs and this machine lacks, in `folder`, which is filled first if it does
-/// not exist. It is started by a wrapper of its name.
+/// not exist. `program` is its path in the package. It is started by a wrapper of its name.
 pub(crate) fn program_with_libraries(folder: &Path, package: &str, program: &str) -> Result<PathBuf> {
+    let name = Path::new(program).file_name().context("the program has no name")?;
     let plan = || {
         let text = simulate(&[package])?;
         Ok(parse_plan(&text).into_iter().map(|(name, version)| format!("{name}={version}")).collect())
     };
     unpack(folder, |partial| {
-        let packages = fetch(partial, plan)?;
+        let packages =
+            fetch(partial, plan).with_context(|| format!("the package {package} cannot be had"))?;
         extract(partial)?;
         let wrapper = write_wrapper(partial, program, "")?;
         let version = output(Command::new(&wrapper).arg("--version"));
         eprintln!("unpacked {}", version.with_context(|| format!("{program} does not start"))?.trim());
         Ok(packages)
     })?;
-    Ok(folder.join(program))
+    Ok(folder.join(name))
 }
 
 /// Fills `folder` if it does not exist. `fill` tells what it has put there.
@@ -122,7 +127,7 @@ fn fill(folder: &Path) -> Result<Vec<String>> {
     let packages = fetch(folder, plan)?;
     extract(folder)?;
     keep_only_the_library(folder)?;
-    let wrapper = write_wrapper(folder, WRAPPER, " --sysroot \"$here/usr\"")?;
+    let wrapper = write_wrapper(folder, COMPILER, " --sysroot \"$here/usr\"")?;
     let version =
         output(Command::new(&wrapper).arg("--version")).context("the unpacked compiler does not start")?;
     let core = folder.join("usr/lib/rustlib/src/rust/library/core/Cargo.toml");
@@ -216,13 +221,18 @@ fn keep_only_the_library(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folders with shared libraries, relative to `folder`.
+/// The folders with shared libraries, relative to `folder`: those of the machine's kind, and those of single packages
+/// in them.
 fn library_folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for base in ["lib", "usr/lib"] {
         let base = folder.join(base);
-        if base.is_dir() {
-            found.extend(children(&base)?.into_iter().filter(|path| holds_libraries(path)));
+        if !base.is_dir() {
+            continue;
+        }
+        for outer in children(&base)?.into_iter().filter(|path| holds_libraries(path)) {
+            let inner = children(&outer)?.into_iter().filter(|path| holds_libraries(path));
+            found.extend(std::iter::once(outer.clone()).chain(inner));
         }
     }
     found.into_iter().map(|path| Ok(path.strip_prefix(folder)?.to_owned())).collect()
@@ -237,9 +247,9 @@ fn holds_libraries(folder: &Path) -> bool {
     })
 }
 
-/// Puts a wrapper for one of the unpacked programs into `folder`.
+/// Puts a wrapper for one of the unpacked programs into `folder`, under the last part of its path.
 fn write_wrapper(folder: &Path, program: &str, arguments: &str) -> Result<PathBuf> {
-    let wrapper = folder.join(program);
+    let wrapper = folder.join(Path::new(program).file_name().context("the program has no name")?);
     fs::write(&wrapper, wrapper_script(program, arguments, &library_folders(folder)?))?;
     fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755))?;
     Ok(wrapper)
@@ -256,7 +266,7 @@ fn wrapper_script(program: &str, arguments: &str, library_folders: &[PathBuf]) -
          here=$(CDPATH= cd -- \"$(dirname -- \"$0\")\" && pwd) || exit\n\
          LD_LIBRARY_PATH=\"{libraries}\"\n\
          export LD_LIBRARY_PATH\n\
-         exec \"$here/usr/bin/{program}\"{arguments} \"$@\"\n"
+         exec \"$here/{program}\"{arguments} \"$@\"\n"
     )
 }
 
@@ -308,11 +318,11 @@ mod tests {
     fn the_wrapper_searches_the_unpacked_libraries_first() {
         let folder = std::env::temp_dir().join(format!("xtask-wrapper-{}", std::process::id()));
         fs::create_dir_all(folder.join("usr/bin")).unwrap();
-        let compiler = folder.join("usr/bin/rustc");
+        let compiler = folder.join(COMPILER);
         fs::write(&compiler, "#!/bin/sh\necho \"$LD_LIBRARY_PATH|$*\"\n").unwrap();
         let libraries = [PathBuf::from("usr/lib/x86_64-linux-gnu")];
         let wrapper = folder.join(WRAPPER);
-        fs::write(&wrapper, wrapper_script(WRAPPER, " --sysroot \"$here/usr\"", &libraries)).unwrap();
+        fs::write(&wrapper, wrapper_script(COMPILER, " --sysroot \"$here/usr\"", &libraries)).unwrap();
         fs::set_permissions(&compiler, fs::Permissions::from_mode(0o755)).unwrap();
         let said = |libraries: &str| {
             let mut shell = Command::new("sh");

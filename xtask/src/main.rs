@@ -77,6 +77,8 @@ enum Task {
     Registry,
     /// Unpacks the Redis server that tests of a fleet use, if it is not there yet, and prints where its program is
     Redis,
+    /// Unpacks the browser that tests of the dashboard use, if it is not there yet, and prints where its program is
+    Chromium,
     /// Builds the components in two directories and compares their SHA-256
     Reproduce,
 }
@@ -174,7 +176,14 @@ fn execute(task: Task) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Redis => {
-            let program = debian::program_with_libraries(&workspace.redis(), "redis-server", "redis-server")?;
+            let program =
+                debian::program_with_libraries(&workspace.redis(), "redis-server", "usr/bin/redis-server")?;
+            println!("{}", program.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Chromium => {
+            let path = "usr/lib/chromium/chromium";
+            let program = debian::program_with_libraries(&workspace.chromium(), "chromium", path)?;
             println!("{}", program.display());
             Ok(ExitCode::SUCCESS)
         }

@@ -60,6 +60,11 @@ impl Workspace {
         self.target.join("redis-server")
     }
 
+    /// Where the browser of tests is unpacked.
+    pub(crate) fn chromium(&self) -> PathBuf {
+        self.target.join("chromium")
+    }
+
     /// Where a compiler from Debian's packages is unpacked.
     pub(crate) fn wasm_toolchain(&self) -> PathBuf {
         self.target.join("wasm-toolchain")
