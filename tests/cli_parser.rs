@@ -14,7 +14,7 @@ const CASE: &str = "[[case]]\nname = \"always ten\"\nstatus = 200\nheaders = [[\
                     now = \"2026-01-15T12:00:00Z\"\n[case.expect]\nremaining_requests = 10\n";
 
 /// A home whose configuration trusts a publisher.
-fn trusting(signer: &Signer) -> Home {
+pub(crate) fn trusting(signer: &Signer) -> Home {
     let home = Home::new();
     let folder = home.path(".config/runtime-signals");
     fs::create_dir_all(&folder).unwrap();
@@ -34,7 +34,7 @@ fn file(home: &Home, bytes: &[u8], signature: Option<String>) -> PathBuf {
 }
 
 /// Puts a parser into service in this home.
-fn install(home: &Home, signer: &Signer, guest: &Guest) {
+pub(crate) fn install(home: &Home, signer: &Signer, guest: &Guest) {
     let key = TrustedKey {
         name: "acme-inc".into(),
         public_key: signer.public_key(),

@@ -46,7 +46,7 @@ exhausted = true
 "#;
 
 /// A profile of another type that reads one header.
-fn reads(provider_type: &str, header: &str) -> String {
+pub(crate) fn reads(provider_type: &str, header: &str) -> String {
     format!(
         "type = \"{provider_type}\"\n[[limit]]\nquantity = \"requests\"\nrefill = \"window_edge\"\n\
          remaining = \"{header}\"\n"
@@ -54,7 +54,7 @@ fn reads(provider_type: &str, header: &str) -> String {
 }
 
 /// The user's profiles, in the default directory.
-fn install(home: &Home, profiles: &[(&str, &str)]) -> PathBuf {
+pub(crate) fn install(home: &Home, profiles: &[(&str, &str)]) -> PathBuf {
     let folder = home.path(".config/runtime-signals/profiles");
     fs::create_dir_all(&folder).unwrap();
     for (name, text) in profiles {

@@ -18,6 +18,7 @@ mod cli_watch;
 mod collector;
 mod config;
 mod conformance;
+mod dashboard;
 mod embedding;
 mod equality;
 mod fleet;

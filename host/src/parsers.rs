@@ -410,6 +410,14 @@ impl Parsers {
         self.serving.any()
     }
 
+    /// Name and version of the component that reads the responses of a provider type now; `None` where the built-in
+    /// parser does.
+    #[must_use]
+    pub fn serving(&self, provider_type: &str) -> Option<(String, semver::Version)> {
+        let loaded = self.serving.of(provider_type)?;
+        Some((loaded.manifest.name.clone(), loaded.manifest.version.clone()))
+    }
+
     fn unread(&self, loaded: &Arc<Loaded>, provider_type: &str, unread: &Unread) {
         let name = &loaded.manifest.name;
         if !unread.is_fault() {

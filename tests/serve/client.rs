@@ -79,7 +79,12 @@ impl Service {
 
     /// On a port that the system chooses.
     pub(crate) fn at(home: Home, environment: &[(&str, &str)]) -> Self {
-        let mut command = home.command(&["serve", "--listen", "127.0.0.1:0"]);
+        Self::listening(home, "127.0.0.1:0", environment)
+    }
+
+    /// At this address.
+    pub(crate) fn listening(home: Home, address: &str, environment: &[(&str, &str)]) -> Self {
+        let mut command = home.command(&["serve", "--listen", address]);
         let mut child = command.envs(environment.iter().copied()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();

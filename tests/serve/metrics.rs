@@ -55,6 +55,7 @@ fn the_interface_describes_itself() {
     for path in [
         "/v1/signals",
         "/v1/signals/{provider}",
+        "/v1/providers",
         "/v1/observations",
         "/v1/events",
         "/v1/wait",

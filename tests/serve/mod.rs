@@ -7,6 +7,7 @@ mod events;
 mod leases;
 mod metrics;
 mod observations;
+mod providers;
 mod refresh;
 mod reload;
 mod security;

@@ -65,6 +65,8 @@ struct Place {
     /// When a time comes that the signal names.
     next_change: Option<SystemTime>,
     updated_at: Option<SystemTime>,
+    /// The provider type of the last observation.
+    observed_type: Option<Box<str>>,
     /// When the stored signal that was taken in was written.
     taken_in: Option<SystemTime>,
 }
@@ -183,6 +185,21 @@ impl Board {
         }
         drop(places);
         self.tell(provider);
+    }
+
+    /// An observation of a provider was recorded, which was of this type.
+    pub(super) fn mark_observed(&self, provider: &str, provider_type: &str) {
+        self.mark(provider);
+        if let Some(place) = self.lock().get_mut(provider)
+            && place.observed_type.as_deref() != Some(provider_type)
+        {
+            place.observed_type = Some(provider_type.into());
+        }
+    }
+
+    /// The provider type of the last observation of a provider; `None` where there was none since the start.
+    pub(super) fn observed_type(&self, provider: &str) -> Option<Box<str>> {
+        self.lock().get(provider)?.observed_type.clone()
     }
 
     /// Another host knows something of a provider. `false`: it is new, and there are `most` already. See

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 /// Carries the token, where `Authorization` is meant for somebody else.
 pub(super) const TOKEN_HEADER: &str = "x-runtime-signals-token";
-/// What anybody may ask without a token: whether the service is there.
-const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+/// What anybody may ask without a token: whether the service is there, and the page that asks for the token.
+const OPEN: [&str; 3] = ["/", "/healthz", "/readyz"];
 
 /// Who sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

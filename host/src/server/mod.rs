@@ -4,6 +4,8 @@
 //! they share is the [`AppState`]. The board holds what clients see; its changes go to event streams.
 
 mod board;
+mod conditional;
+mod dashboard;
 mod discovery;
 mod events;
 mod guard;
@@ -17,6 +19,7 @@ mod observations;
 mod openapi;
 mod pace;
 mod problem;
+mod providers;
 mod rank;
 mod refresh;
 mod router;

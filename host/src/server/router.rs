@@ -13,7 +13,10 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::problem::Problem;
 use super::state::AppState;
-use super::{events, guard, health, leases, metrics, observations, openapi, pace, rank, signals, wait};
+use super::{
+    dashboard, events, guard, health, leases, metrics, observations, openapi, pace, providers, rank, signals,
+    wait,
+};
 
 /// The largest body of a request that is no observation, in bytes.
 const SMALL_BODY: usize = 64 << 10;
@@ -23,6 +26,7 @@ pub(super) fn router(state: AppState) -> Router {
     // These end by themselves, and soon.
     let brief = OpenApiRouter::new()
         .merge(signals::routes())
+        .merge(providers::routes())
         .merge(observations::routes())
         .merge(health::routes())
         .merge(metrics::routes())
@@ -36,6 +40,7 @@ pub(super) fn router(state: AppState) -> Router {
     let (router, document) = document.merge(brief).merge(lasting).split_for_parts();
     router
         .merge(openapi::routes(&document))
+        .merge(dashboard::routes())
         .fallback(nothing_there)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(SMALL_BODY))

@@ -147,7 +147,7 @@ impl Shared {
             let is_local = self.service.store().is_of_local_servers(observation.provider_type);
             tier.observe(observation.provider, !is_local.unwrap_or(true));
         }
-        self.board.mark(observation.provider);
+        self.board.mark_observed(observation.provider, observation.provider_type);
     }
 
     fn show_configured(&self) {
