@@ -4,6 +4,7 @@ mod bad_input;
 pub(crate) mod client;
 mod decisions;
 mod events;
+mod grafana;
 mod leases;
 mod metrics;
 mod observations;
