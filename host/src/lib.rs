@@ -36,6 +36,7 @@ mod folders;
 mod global;
 mod loopback;
 mod observation;
+mod process_group;
 mod redact;
 mod service;
 mod signal;

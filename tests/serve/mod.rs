@@ -8,6 +8,7 @@ mod grafana;
 mod leases;
 mod metrics;
 mod observations;
+mod on_change;
 mod providers;
 mod refresh;
 mod reload;

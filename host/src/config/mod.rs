@@ -10,6 +10,7 @@ mod discovery;
 pub(crate) mod duration;
 mod error;
 mod file;
+mod on_change;
 mod problem;
 mod provider;
 mod refresh;
@@ -26,6 +27,7 @@ pub use self::client::{ClientSettings, ServiceAddress};
 pub use self::discovery::{Discovery, LocalServer};
 pub use self::error::ConfigError;
 pub use self::file::{ConfigFile, VARIABLE};
+pub use self::on_change::{Argv, OnChange, StatusName, WebhookUrl};
 pub use self::problem::ConfigProblem;
 pub use self::provider::{BaseUrl, ProviderConfig, ProviderName};
 pub use self::refresh::RefreshSettings;
@@ -64,6 +66,9 @@ pub struct Config {
     pub discovery: Discovery,
     /// Parser components: whom to trust, and within which limits.
     pub parsers: crate::parsers::Options,
+    /// Whom the service tells of changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub on_change: Vec<OnChange>,
     /// The providers, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub providers: Vec<ProviderConfig>,
@@ -104,6 +109,16 @@ impl Config {
                 return Err(ConfigProblem::at(&path, text, problem, "give each provider a name of its own"));
             }
             if let Some((problem, remedy)) = provider.lacks() {
+                return Err(ConfigProblem::at(&path, text, problem, remedy));
+            }
+        }
+        for (position, rule) in self.on_change.iter().enumerate() {
+            let path = [Step::Key("on_change"), Step::Item(position)];
+            if position >= on_change::MOST {
+                let problem = format!("there are more than {} of them", on_change::MOST);
+                return Err(ConfigProblem::at(&path, text, problem, "have one command tell the others"));
+            }
+            if let Some((problem, remedy)) = rule.lacks() {
                 return Err(ConfigProblem::at(&path, text, problem, remedy));
             }
         }

@@ -10,13 +10,13 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value};
 use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use super::QuotaState;
 use super::evidence::Evidence;
+use crate::process_group::ProcessGroup;
 
 /// How long a command may take unless it is told otherwise: 5 seconds.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -116,7 +116,7 @@ impl QuotaCommand {
             .process_group(0)
             .spawn()
             .map_err(RunError::Start)?;
-        let mut group = Group(child);
+        let mut group = ProcessGroup(child);
         let mut printed = Vec::new();
         if let Some(stdout) = group.0.stdout.take() {
             let mut bounded = stdout.take(MAX_OUTPUT + 1);
@@ -130,20 +130,6 @@ impl QuotaCommand {
             return Err(RunError::Failed(status));
         }
         serde_json::from_slice(&printed).map_err(|_| RunError::NotAStatus)
-    }
-}
-
-/// A child that leads a process group. While it has not been waited for, its number cannot belong to anyone
-/// else, so its whole group can be killed safely.
-struct Group(Child);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        let leader = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        if let Some(leader) = leader {
-            // Fails only when the group is gone already.
-            let _ = kill_process_group(leader, Signal::KILL);
-        }
     }
 }
 

@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -22,7 +21,7 @@ use utoipa_axum::routes;
 
 use super::board::{Change, Entry};
 use super::problem::Problem;
-use super::signals::write_entry;
+use super::signals::{write_change, write_entry};
 use super::state::AppState;
 
 /// Between two signs of life.
@@ -105,7 +104,7 @@ impl Feed {
         for name in self.state.board.names() {
             match self.state.board.entry(&name) {
                 Ok(Some(entry)) => {
-                    self.send_signal(&entry, None).await?;
+                    self.send_signal(&entry).await?;
                     sent.insert(name, entry.tag);
                 }
                 Ok(None) => {}
@@ -123,18 +122,19 @@ impl Feed {
     }
 
     async fn send_change(&self, Change { entry, before }: &Change) -> Option<()> {
-        self.send_signal(entry, Some(before.map(|status| status.as_str()))).await
+        let mut data = Vec::with_capacity(entry.json.len() + 96);
+        write_change(&self.state.board, entry, *before, &mut data);
+        self.send_data(&data).await
     }
 
-    async fn send_signal(&self, entry: &Arc<Entry>, change: Option<Option<&str>>) -> Option<()> {
-        let mut data = Vec::with_capacity(entry.json.len() + 96);
+    async fn send_signal(&self, entry: &Entry) -> Option<()> {
+        let mut data = Vec::with_capacity(entry.json.len() + 64);
         write_entry(&self.state.board, entry, &mut data);
-        if let Some(before) = change {
-            data.pop();
-            let before = before.map_or_else(|| "null".to_owned(), |status| format!("\"{status}\""));
-            data.extend_from_slice(format!(",\"before\":{before}}}").as_bytes());
-        }
-        self.send(Event::default().event("signal").data(String::from_utf8_lossy(&data))).await
+        self.send_data(&data).await
+    }
+
+    async fn send_data(&self, data: &[u8]) -> Option<()> {
+        self.send(Event::default().event("signal").data(String::from_utf8_lossy(data))).await
     }
 
     async fn send(&self, event: Event) -> Option<()> {

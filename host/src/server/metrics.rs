@@ -29,6 +29,9 @@ const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset
 pub(super) struct Counters {
     pub(super) accepted: AtomicU64,
     pub(super) refused: AtomicU64,
+    pub(super) on_change_told: AtomicU64,
+    pub(super) on_change_failed: AtomicU64,
+    pub(super) on_change_dropped: AtomicU64,
 }
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -149,17 +152,20 @@ impl Gauges {
         to.register_with_unit("last_error_timestamp", "When the last call failed", seconds(), error);
 
         let counters = &state.counters;
-        let observations = |outcome: &AtomicU64| ConstCounter::new(outcome.load(Ordering::Relaxed));
-        to.register(
-            "observations_accepted",
-            "Observations that were recorded",
-            observations(&counters.accepted),
-        );
-        to.register(
-            "observations_refused",
-            "Lines that were no observations",
-            observations(&counters.refused),
-        );
+        let counter = |outcome: &AtomicU64| ConstCounter::new(outcome.load(Ordering::Relaxed));
+        to.register("observations_accepted", "Observations that were recorded", counter(&counters.accepted));
+        to.register("observations_refused", "Lines that were no observations", counter(&counters.refused));
+        for (name, help, count) in [
+            ("on_change_told", "Changes that a command or a webhook was told of", &counters.on_change_told),
+            ("on_change_failed", "Changes that one of them could not be told of", &counters.on_change_failed),
+            (
+                "on_change_dropped",
+                "Changes that were dropped, as too many waited",
+                &counters.on_change_dropped,
+            ),
+        ] {
+            to.register(name, help, counter(count));
+        }
         if let Some(tier) = &state.tier {
             register_shared(&mut to, &tier.status());
         }

@@ -16,6 +16,7 @@ mod leases;
 mod listener;
 mod metrics;
 mod observations;
+mod on_change;
 mod openapi;
 mod pace;
 mod problem;

@@ -15,6 +15,7 @@ use super::conditional::is_known;
 use super::inputs::Provider;
 use super::problem::Problem;
 use super::state::AppState;
+use crate::signal::ModelStatus;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(all)).routes(routes!(one))
@@ -80,6 +81,14 @@ pub(super) fn write_entry(board: &Board, entry: &Entry, to: &mut Vec<u8>) {
     to.extend_from_slice(&entry.json);
     let age_ns = age.map_or_else(|| "null".to_owned(), |age| age.as_nanos().to_string());
     to.extend_from_slice(format!(",\"fresh\":{fresh},\"age_ns\":{age_ns}}}").as_bytes());
+}
+
+/// The same with the status that it had before: `null` for one that is new.
+pub(super) fn write_change(board: &Board, entry: &Entry, before: Option<ModelStatus>, to: &mut Vec<u8>) {
+    write_entry(board, entry, to);
+    to.pop();
+    let before = before.map_or_else(|| "null".to_owned(), |status| format!("\"{status}\""));
+    to.extend_from_slice(format!(",\"before\":{before}}}").as_bytes());
 }
 
 fn respond(board: &Board, entries: &[Arc<Entry>], body: Vec<u8>, asked: &HeaderMap) -> Response {

@@ -12,7 +12,7 @@ use super::listener::Listener;
 use super::router::router;
 use super::state::AppState;
 use super::token::{Token, TokenError};
-use super::{discovery, refresh};
+use super::{discovery, on_change, refresh};
 use crate::config::{Config, Listen};
 use crate::error::Error;
 use crate::parsers::source::Feed;
@@ -136,6 +136,7 @@ impl Server {
         tasks.spawn(discovery::run(state.clone()));
         tasks.spawn(watch_board(state.clone()));
         tasks.spawn(watch_disk(state.clone()));
+        tasks.spawn(on_change::run(state.clone()));
         let sharing = state.tier.clone().map(|tier| tokio::spawn(shared::run(state.clone(), tier)));
         Ok(Self { state, bound, tasks, listeners, connections, _parsers: parsers, sharing })
     }
