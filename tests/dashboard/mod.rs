@@ -167,6 +167,32 @@ fn a_service_that_is_gone_is_told_and_found_again() {
 }
 
 #[test]
+fn news_that_has_become_old_is_called_stale_though_no_event_comes() {
+    let service = Service::configured(&format!("{ALONE}[cache]\nttl = \"3s\"\n"));
+    let browser = look_at(&service);
+    service.observe(&[call("mine", 200, json!({}))]);
+    browser.until_text(".age", |text| text.starts_with("news "));
+    assert_eq!(browser.text(".stale"), "");
+    browser.until_text(".stale", |text| text == "stale");
+    service.observe(&[call("mine", 200, json!({}))]);
+    browser.until_text(".stale", str::is_empty);
+}
+
+#[test]
+fn why_there_is_no_stream_is_told_until_there_is_one() {
+    let service = Service::configured(&format!("{ALONE}[service.limits]\nevent_streams = 1\n"));
+    let first = look_at(&service);
+    first.until_text("#connection-text", |text| text == "Live");
+    let second = look_at(&service);
+    second.until_text("#connection-text", |text| {
+        text.starts_with("Disconnected since ") && text.contains("service.limits.event_streams")
+    });
+    // A page that was left holds none, even where the browser keeps it to go back to; the other tries again by itself.
+    first.open("about:blank#left");
+    second.until_text("#connection-text", |text| text == "Live");
+}
+
+#[test]
 fn with_a_token_the_page_asks_for_it_once() {
     let home = Home::new();
     configure(&home, ALONE);

@@ -1,5 +1,6 @@
 //! `GET /v1/providers`: who is known, of which type, and what reads the responses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -8,6 +9,7 @@ use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::board::Entry;
 use super::problem::Problem;
 use super::state::AppState;
 use crate::store::Store;
@@ -16,9 +18,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(providers))
 }
 
-/// All providers, by name.
+/// All providers.
 #[derive(Serialize, utoipa::ToSchema)]
 struct Providers {
+    /// How long news is fresh, in nanoseconds: `cache.ttl`.
+    #[schema(value_type = u64)]
+    ttl_ns: u128,
+    /// By name.
     providers: Vec<Known>,
 }
 
@@ -65,7 +71,7 @@ enum Parser {
 #[utoipa::path(get, path = "/v1/providers", tag = "signals", responses((status = 200, body = Providers)))]
 async fn providers(State(state): State<AppState>) -> Result<Json<Providers>, Problem> {
     let configured = state.providers();
-    let known = |entry: std::sync::Arc<super::board::Entry>| {
+    let known = |entry: Arc<Entry>| {
         let provider = entry.signal.provider.clone();
         let configured = configured.iter().find(|configured| configured.name.as_str() == provider);
         let provider_type = configured
@@ -75,7 +81,8 @@ async fn providers(State(state): State<AppState>) -> Result<Json<Providers>, Pro
         let (fresh, age) = state.board.freshness(&entry);
         Known { provider, provider_type, parser, fresh, age_ns: age.as_ref().map(Duration::as_nanos) }
     };
-    Ok(Json(Providers { providers: state.board.entries()?.into_iter().map(known).collect() }))
+    let providers = state.board.entries()?.into_iter().map(known).collect();
+    Ok(Json(Providers { ttl_ns: state.board.ttl().as_nanos(), providers }))
 }
 
 fn parser(store: &Store, provider_type: &str) -> Parser {

@@ -66,6 +66,7 @@ class Connection extends EventTarget {
   offset = 0;
   #failures = 0;
   #wake = () => {};
+  #broken = new AbortController();
 
   /** The service's time, in milliseconds since 1970. */
   now() {
@@ -75,6 +76,11 @@ class Connection extends EventTarget {
   /** Tries again at once, where it waits. */
   hurry() {
     if (this.state === "disconnected") this.#wake();
+  }
+
+  /** Gives the stream back: a page that the browser only keeps to return to needs none. */
+  rest() {
+    this.#broken.abort(new Error("the page was left"));
   }
 
   /** Sends this token from now on. */
@@ -99,6 +105,7 @@ class Connection extends EventTarget {
 
   async #listen() {
     const broken = new AbortController();
+    this.#broken = broken;
     let watchdog;
     const alive = () => {
       clearTimeout(watchdog);

@@ -10,8 +10,8 @@ const GLANCE = 30_000;
 
 const connection = new Connection();
 /**
- * All providers by name: `signal` and `sparkline`; `fresh` and `newsAt`, when there was the last news; `about`, its
- * type and parser; `urgency` and `text`, what the order and the filter go by.
+ * All providers by name: `signal` and `sparkline`; `newsAt` and `staleAt`, when there was the last news, and until when it is
+ * fresh; `about`, its type and parser; `urgency` and `text`, what the order and the filter go by.
  */
 const records = new Map();
 /** The rows on the page by name. */
@@ -44,7 +44,8 @@ function take({ signal, fresh, age_ns: age, before }) {
 
 /** Takes in how old the last news of a provider is, and has it shown anew. */
 function takeNews(record, fresh, age) {
-  Object.assign(record, { fresh, newsAt: age === null ? null : connection.now() - age / 1e6, text: searchText(record) });
+  const newsAt = age === null ? null : connection.now() - age / 1e6;
+  Object.assign(record, { newsAt, staleAt: fresh ? newsAt + ttl : -Infinity, text: searchText(record) });
   changed.add(record.name);
   orderIsOld = true;
   plan();
@@ -52,6 +53,8 @@ function takeNews(record, fresh, age) {
 
 // Ages, types and parsers.
 
+/** How long news is fresh, in milliseconds; not known at first. */
+let ttl = Infinity;
 let glance;
 let isSoon = false;
 
@@ -73,14 +76,15 @@ async function look() {
   const before = [...records.keys()];
   try {
     const answer = await ask("/v1/providers");
-    takeIn((await answer.json()).providers, before);
+    takeIn(await answer.json(), before);
   } catch {
     // What is wrong with the service, the stream will tell.
   }
 }
 
 /** Takes in the answer of `/v1/providers`. Those that were there before, and that it does not list, are gone. */
-function takeIn(known, before) {
+function takeIn({ providers: known, ttl_ns: nanoseconds }, before) {
+  ttl = nanoseconds / 1e6;
   const names = new Set(known.map(({ provider }) => provider));
   for (const name of before) {
     if (!names.has(name)) records.delete(name);
@@ -133,7 +137,7 @@ function placeRows() {
   for (const { name } of shown) {
     let row = rows.get(name);
     if (!row) {
-      row = new Row(name);
+      row = new Row(name, () => connection.now());
       rows.set(name, row);
       changed.add(name);
     }
@@ -240,6 +244,8 @@ byId("token-form").addEventListener("submit", (event) => {
   if (token) connection.unlock(token);
 });
 addEventListener("online", () => connection.hurry());
+addEventListener("pagehide", () => connection.rest());
+addEventListener("pageshow", () => connection.hurry());
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
   connection.hurry();

@@ -31,7 +31,8 @@ class Row {
   #isExpanded = false;
   #record;
 
-  constructor(name) {
+  /** `now` gives the service's time, in milliseconds since 1970. */
+  constructor(name, now) {
     for (const part of ["name", "word", "why", "until", "stale", "age", "parser", "limit-list", "cooldown-list", "toggle",
       "spark", "spark-label", "error", "latency"]) {
       this.#parts[part] = this.element.querySelector(`.${part}`);
@@ -41,7 +42,7 @@ class Row {
     this.#parts.name.textContent = name;
     this.#parts.toggle.addEventListener("click", () => {
       this.#isExpanded = !this.#isExpanded;
-      this.show(this.#record, connection.now());
+      this.show(this.#record, now());
     });
   }
 
@@ -51,11 +52,9 @@ class Row {
     this.#record = record;
     this.#ticking = [];
     this.element.dataset.status = signal.status;
-    this.element.dataset.fresh = record.fresh;
     this.#parts.use.setAttribute("href", `#${signal.status}`);
     write(this.#parts.word, signal.status);
     write(this.#parts.why, signal.reason ? words(signal.reason) : "");
-    this.#parts.stale.hidden = record.fresh || record.newsAt === null;
     write(this.#parts.parser, parserText(about));
     this.#showUntil(signal);
     this.#tick(this.#parts.age, (at) => (record.newsAt === null ? "no news yet" : `news ${span(at - record.newsAt)} ago`));
@@ -68,6 +67,8 @@ class Row {
   /** Lets its clocks go on. */
   tick(now) {
     for (const { node, text } of this.#ticking) write(node, text(now));
+    const { newsAt, staleAt } = this.#record;
+    this.#parts.stale.hidden = newsAt === null || now < staleAt;
   }
 
   #tick(node, text) {
