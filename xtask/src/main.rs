@@ -9,10 +9,12 @@ mod components;
 mod debian;
 mod fuzz;
 mod gateways;
+mod optimizer;
 mod parsers;
 mod profiles;
 mod released;
 mod reproduce;
+mod suite;
 mod toolchain;
 mod workspace;
 
@@ -22,7 +24,6 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use components::COMPONENTS;
 use workspace::{Workspace, cargo, run_through};
 
 /// The contributors' tool of runtime-signals. Every command honours `CARGO_TARGET_DIR`.
@@ -144,14 +145,7 @@ fn execute(task: Task) -> Result<ExitCode> {
         Task::Test { gateways: Some(names), .. } => gateways::test(&workspace, &names),
         Task::Test { gateways: None, passed } => {
             components::build_all(&workspace)?;
-            let mut test = cargo();
-            test.arg("test");
-            if !passed.names_packages() {
-                test.args(["--workspace", "--exclude", gateways::plugins::PACKAGE]);
-                for component in COMPONENTS.iter().filter(|component| component.is_for_the_sandbox_only()) {
-                    test.args(["--exclude", component.package]);
-                }
-            }
+            let mut test = if passed.names_packages() { suite::of_some() } else { suite::of_all() };
             passed.add_to(&mut test);
             run_through(&mut test)
         }

@@ -10,7 +10,8 @@ use anyhow::{Context, Result};
 use runtime_signals_component::{Statement, Version, state};
 
 use crate::gateways::programs;
-use crate::workspace::{Workspace, cargo, run, run_through};
+use crate::suite;
+use crate::workspace::{Workspace, run, run_through};
 
 /// The contract that they are made for.
 const WIT: &str = "wit/released/0.1.0";
@@ -40,9 +41,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<ExitCode> {
         put("acme-python", file, &python.join("cases.toml"))?;
     }
     fs::remove_file(&raw).with_context(|| format!("{} cannot be removed", raw.display()))?;
-    let mut test = cargo();
-    test.args(["test", "--package", "runtime-signals", "--test", "runtime-signals", "parser_languages"]);
-    run_through(test.args(["--", "--ignored"]))
+    run_through(suite::of_host().args(["parser_languages", "--", "--ignored"]))
 }
 
 fn build_js(workspace: &Workspace, sources: &Path, to: &Path) -> Result<()> {

@@ -31,9 +31,11 @@ pub(crate) fn reproduce(workspace: &Workspace) -> Result<()> {
 
 fn build_copy(workspace: &Workspace, copy: &Workspace) -> Result<()> {
     copy_sources(workspace, &copy.root)?;
-    if workspace.wasm_toolchain().is_dir() {
-        fs::create_dir_all(&copy.target)?;
-        debian::copy(&workspace.wasm_toolchain(), &copy.wasm_toolchain())?;
+    fs::create_dir_all(&copy.target)?;
+    for unpacked in [Workspace::wasm_toolchain, Workspace::binaryen] {
+        if unpacked(workspace).is_dir() {
+            debian::copy(&unpacked(workspace), &unpacked(copy))?;
+        }
     }
     components::build_all(copy)
 }

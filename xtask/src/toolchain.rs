@@ -56,12 +56,17 @@ impl Toolchain {
         })
     }
 
+    /// Is it unpacked from Debian's packages?
+    pub(crate) fn is_debians(&self) -> bool {
+        self.unpacked.is_some()
+    }
+
     /// Flags for the compiler that it understands beyond those of every tool chain.
     ///
     /// A component has nowhere to write a panic's message to: where the standard library is built from its sources,
     /// the messages and their formatting are left out, a fifteenth of the engine.
     pub(crate) fn rustflags(&self) -> &'static [&'static str] {
-        if self.unpacked.is_some() { &["-Zunstable-options", "-Cpanic=immediate-abort"] } else { &[] }
+        if self.is_debians() { &["-Zunstable-options", "-Cpanic=immediate-abort"] } else { &[] }
     }
 
     /// What a `cargo build` of another project needs in its environment to use this tool chain, a `NAME=value` a line:

@@ -65,6 +65,11 @@ impl Workspace {
         self.target.join("chromium")
     }
 
+    /// Where what makes modules smaller is unpacked.
+    pub(crate) fn binaryen(&self) -> PathBuf {
+        self.target.join("binaryen")
+    }
+
     /// Where a compiler from Debian's packages is unpacked.
     pub(crate) fn wasm_toolchain(&self) -> PathBuf {
         self.target.join("wasm-toolchain")

@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::bounded;
-use crate::workspace::{Workspace, cargo, run};
+use crate::suite;
+use crate::workspace::{Workspace, run};
 
 /// The results by the step's id.
 type Results = BTreeMap<String, Value>;
@@ -30,9 +31,9 @@ pub(super) fn answer(workspace: &Workspace, host: &str, command: &Command) -> Re
 /// The answers of this workspace's own host.
 fn own_answers(workspace: &Workspace) -> Result<()> {
     let test = "collector::every_step_has_the_same_answer_and_leaves_the_same_files";
-    let mut own = cargo();
-    own.current_dir(&workspace.root).args(["test", "--quiet", "--package", "runtime-signals"]);
-    run(own.args(["--test", "runtime-signals", "--", "--exact", test]).stdout(Stdio::null()))
+    let mut own = suite::of_host();
+    own.current_dir(&workspace.root).args(["--quiet", "--", "--exact", test]);
+    run(own.stdout(Stdio::null()))
 }
 
 /// Prints how each host's answers compare with the engine's, a row a step. Any difference is a failure.

@@ -4,11 +4,12 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{programs, run_bounded, service};
+use super::{programs, run_bounded};
+use crate::suite;
 use crate::workspace::Workspace;
 
 pub(super) fn test(workspace: &Workspace) -> Result<()> {
-    let service = service(workspace)?;
+    let service = suite::program(workspace)?;
     let host = workspace.root.join("hosts/python");
     let programs = programs::from_pypi(workspace, "hooks", &host.join("requirements-hooks.txt"))?;
     let mut python = Command::new(programs.join("bin/python"));

@@ -10,13 +10,12 @@ pub(crate) mod plugins;
 pub(crate) mod programs;
 mod python;
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
 
 use crate::components;
-use crate::workspace::{Workspace, cargo, run};
+use crate::workspace::{Workspace, run};
 
 /// A program that hosts the logic of this workspace.
 struct Gateway {
@@ -73,12 +72,6 @@ fn choose(names: &[String]) -> Result<Vec<&'static Gateway>> {
         })
     };
     names.iter().map(find).collect()
-}
-
-/// The program whose service others feed, built.
-fn service(workspace: &Workspace) -> Result<PathBuf> {
-    run(cargo().current_dir(&workspace.root).args(["build", "--package", "runtime-signals"]))?;
-    Ok(workspace.target.join("debug/runtime-signals"))
 }
 
 /// Runs a test program that must succeed and end within ten minutes.

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{programs, run_bounded, service};
+use super::{programs, run_bounded};
+use crate::suite;
 use crate::workspace::{Workspace, cargo, run};
 
 /// The crate with the tests and benchmarks. It is left out where all crates are tested: it needs the programs.
@@ -13,7 +14,7 @@ pub(crate) const PACKAGE: &str = "runtime-signals-gateways";
 
 pub(super) fn envoy(workspace: &Workspace) -> Result<()> {
     let envoy = provide_envoy(workspace)?;
-    let service = service(workspace)?;
+    let service = suite::program(workspace)?;
     test(workspace, "envoy", &[("RUNTIME_SIGNALS_ENVOY", envoy), ("RUNTIME_SIGNALS_BIN", service)])
 }
 
