@@ -36,7 +36,7 @@ impl Signer {
     }
 
     /// A key of the configuration, for these types.
-    fn trusted(&self, provider_types: &[&str]) -> TrustedKey {
+    pub(crate) fn trusted(&self, provider_types: &[&str]) -> TrustedKey {
         TrustedKey {
             name: "publisher".into(),
             public_key: self.public_key(),
@@ -46,7 +46,8 @@ impl Signer {
         }
     }
 
-    fn candidate(&self, bytes: Vec<u8>, origin: &str) -> Candidate {
+    /// Signed.
+    pub(crate) fn candidate(&self, bytes: Vec<u8>, origin: &str) -> Candidate {
         let signature = Some(self.sign(&bytes));
         Candidate::new(bytes, signature, origin)
     }

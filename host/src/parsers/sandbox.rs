@@ -136,8 +136,7 @@ impl Prepared {
     }
 }
 
-/// Links a component with nothing, or, where it may import, with a WASI that grants nothing. What else it imports
-/// traps when it is called.
+/// Links a component with nothing, or, where it may import, with a WASI that grants nothing.
 fn link(
     engine: &wasmtime::Engine,
     component: &Component,
@@ -146,7 +145,6 @@ fn link(
     let mut linker = Linker::new(engine);
     if may_import {
         wasi::link(&mut linker).map_err(wrong_type)?;
-        linker.define_unknown_imports_as_traps(component).map_err(wrong_type)?;
     }
     linker.instantiate_pre(component).map_err(wrong_type)
 }

@@ -27,7 +27,9 @@ const MOST_RANDOM_BYTES: u64 = 4 << 10;
 /// A call may give way so often: a wait for no time at all does it.
 const MOST_YIELDS: usize = 16;
 /// What random numbers are made of.
-const SEED: [u8; 8] = *b"\x2a\x17\x93\x5c\xe0\x6f\xb1\x48";
+const SEED: u64 = 0x5eed;
+/// Random bytes repeat after so many.
+const RANDOM_BYTES: usize = 1021;
 
 /// Where timers are made. It is never run, so that none of them ends.
 static TIMERS: LazyLock<io::Result<Runtime>> =
@@ -41,7 +43,9 @@ pub(super) struct Wasi {
 
 impl Default for Wasi {
     fn default() -> Self {
-        let random = || Deterministic::new(SEED.to_vec());
+        let mut bytes = vec![0; RANDOM_BYTES];
+        fastrand::Rng::with_seed(SEED).fill(&mut bytes);
+        let random = || Deterministic::new(bytes.clone());
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(MOST_RESOURCES);
         let context = WasiCtxBuilder::new()
