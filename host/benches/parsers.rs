@@ -3,12 +3,13 @@
 
 use std::hint::black_box;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use runtime_signals::engine::{CodeCache, EngineOptions};
 use runtime_signals::parsers::{Candidate, Install, Options};
-use runtime_signals::{Observation, Store, StoreOptions};
+use runtime_signals::{Observation, Service, SignalCache, Store, StoreOptions};
 use tempfile::TempDir;
 
 #[allow(dead_code)]
@@ -142,5 +143,66 @@ fn coming_into_service(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, calls, coming_into_service);
+/// Threads that observe while a parser is swapped.
+const THREADS: usize = 8;
+/// Between two observations of a thread.
+const PACE: Duration = Duration::from_millis(1);
+/// Before and after a swap.
+const MARGIN: Duration = Duration::from_millis(20);
+/// What a swap takes, about; as long is observed where there is none.
+const SWAP: Duration = Duration::from_millis(30);
+
+/// The longest of the observations that all threads make while `work` is done.
+fn longest_observation(service: &Service, work: impl FnOnce()) -> Duration {
+    let ended = AtomicBool::new(false);
+    let observe = |name: &str| {
+        let mut longest = Duration::ZERO;
+        while !ended.load(Ordering::Acquire) {
+            let observation = Observation { provider: name, ..observation() };
+            let began = Instant::now();
+            service.observe_response(&observation).unwrap();
+            longest = longest.max(began.elapsed());
+            std::thread::sleep(PACE);
+        }
+        longest
+    };
+    std::thread::scope(|threads| {
+        let observe = &observe;
+        let running: Vec<_> =
+            (0..THREADS).map(|thread| threads.spawn(move || observe(&format!("acme-{thread}")))).collect();
+        std::thread::sleep(MARGIN);
+        work();
+        std::thread::sleep(MARGIN);
+        ended.store(true, Ordering::Release);
+        running.into_iter().map(|thread| thread.join().unwrap()).max().unwrap_or_default()
+    })
+}
+
+/// The same time with a swap and without: what is longer is the price of the swap.
+fn around_a_swap(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("longest observation of 8 threads");
+    group.sample_size(20);
+    let versions = versions();
+    let scene = Scene::new(None);
+    let service = Service::new(scene.store.clone(), SignalCache::new(scene.folder.path()));
+    versions.iter().for_each(|version| scene.install(version));
+    let mut number = 0;
+    group.bench_function("no swap", |bencher| {
+        bencher.iter_custom(|rounds| {
+            (0..rounds).map(|_| longest_observation(&service, || std::thread::sleep(SWAP))).sum()
+        });
+    });
+    group.bench_function("around a swap, compilation included", |bencher| {
+        bencher.iter_custom(|rounds| {
+            let mut swap = || {
+                scene.install(&versions[number % 2]);
+                number += 1;
+            };
+            (0..rounds).map(|_| longest_observation(&service, &mut swap)).sum()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, calls, coming_into_service, around_a_swap);
 criterion_main!(benches);

@@ -15,9 +15,9 @@ mod pairs_world {
 pub use engine_world::exports::runtime_signals::signals::runtime_signals::Evidence;
 pub use engine_world::exports::runtime_signals::signals::types::Instant;
 
-fn engine() -> Engine {
+fn engine(counts: bool) -> Engine {
     let mut config = Config::new();
-    config.concurrency_support(false).epoch_interruption(true);
+    config.concurrency_support(false).epoch_interruption(true).consume_fuel(counts);
     Engine::new(&config).unwrap()
 }
 
@@ -30,14 +30,30 @@ pub struct Bare {
 
 impl Bare {
     pub fn new() -> Self {
-        let engine = engine();
-        let component = Component::from_binary(&engine, COMPONENT).unwrap();
-        let mut store = Store::new(&engine, ());
+        Self::on(&engine(false), |_| ())
+    }
+
+    /// One that counts the instructions that it executes.
+    pub fn counting() -> Self {
+        Self::on(&engine(true), |store| store.set_fuel(u64::MAX).unwrap())
+    }
+
+    fn on(engine: &Engine, prepare: impl FnOnce(&mut Store<()>)) -> Self {
+        let component = Component::from_binary(engine, COMPONENT).unwrap();
+        let mut store = Store::new(engine, ());
         store.set_epoch_deadline(1);
-        let world = engine_world::Engine::instantiate(&mut store, &component, &Linker::new(&engine)).unwrap();
+        prepare(&mut store);
+        let world = engine_world::Engine::instantiate(&mut store, &component, &Linker::new(engine)).unwrap();
         let providers =
             world.runtime_signals_signals_runtime_signals().store().call_constructor(&mut store, 0).unwrap();
         Self { store, world, providers }
+    }
+
+    /// The instructions of a call, by one that counts.
+    pub fn instructions(&mut self, call: impl FnOnce(&mut Self)) -> u64 {
+        let before = self.store.get_fuel().unwrap();
+        call(self);
+        before - self.store.get_fuel().unwrap()
     }
 
     pub fn add(&mut self, name: &str) -> u32 {
@@ -66,7 +82,7 @@ pub struct Pairs {
 
 impl Pairs {
     pub fn new() -> Self {
-        let engine = engine();
+        let engine = engine(false);
         let file = std::path::Path::new(env!("RUNTIME_SIGNALS_ENGINE_WASM")).with_file_name("pairs.wasm");
         let component = Component::from_file(&engine, file).unwrap();
         let mut store = Store::new(&engine, ());
