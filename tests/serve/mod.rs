@@ -15,3 +15,5 @@ mod reload;
 mod security;
 mod signals;
 mod start;
+
+pub(crate) use client::{ALONE, Service, configure};
