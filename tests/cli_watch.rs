@@ -183,6 +183,11 @@ fn a_service_is_watched_and_its_end_is_told() {
     terminal.until("it is live", |text| text.contains("live") && text.contains("\nmine "));
     service.observe(&[call("mine", 429, json!({"retry-after": "600"}))]);
     terminal.until("a change is shown", |text| text.contains("exhausted"));
+    terminal.press("\r");
+    terminal.until("its type and its parser", |text| {
+        text.contains("type         openai") && text.contains("read by      the built-in parser")
+    });
+    terminal.press("\r");
     service.end();
     terminal.until("its end is shown", |text| text.contains("disconnected for") && text.contains("\nmine "));
     terminal.press("q");

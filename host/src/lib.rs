@@ -31,6 +31,7 @@ pub mod shared;
 pub mod statusline;
 pub mod time;
 
+mod cause;
 mod error;
 mod folders;
 mod global;

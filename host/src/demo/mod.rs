@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 use self::providers::Provider;
 use self::server::Server;
+use crate::cause;
 use crate::clock::SystemClock;
 use crate::error::Error;
 use crate::observation::Observation;
@@ -155,7 +156,7 @@ impl Caller {
                 Ok(true)
             }
             Err(error) => {
-                let error = describe(&error);
+                let error = cause::in_words(&error);
                 let mut observation = Observation::failed(name, provider_type, &error, sent.elapsed());
                 observation.model = Some(model);
                 self.service.observe_response(&observation)?;
@@ -163,13 +164,4 @@ impl Caller {
             }
         }
     }
-}
-
-/// The innermost cause: the outer layers only repeat the address.
-fn describe(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
 }

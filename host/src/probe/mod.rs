@@ -14,7 +14,6 @@ mod answer;
 mod readiness;
 mod target;
 
-use std::error::Error as _;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -26,6 +25,8 @@ use address::{LinkLocalGuard, SystemResolver};
 use answer::Answer;
 use readiness::Question;
 use target::Target;
+
+use crate::cause;
 
 /// How long a check may take in all, resolution and connection included: 3 seconds.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -212,18 +213,11 @@ fn stay_within_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
 
 /// What went wrong, from the innermost cause: the outer layers repeat the URL.
 fn describe(error: &reqwest::Error) -> Failure {
-    let mut cause = error.source();
-    let mut innermost = None;
-    while let Some(inner) = cause {
-        innermost = Some(inner);
-        cause = inner.source();
-    }
-    let timed_out = innermost
+    let timed_out = cause::innermost(error)
         .and_then(|inner| inner.downcast_ref::<std::io::Error>())
         .is_some_and(|inner| inner.kind() == std::io::ErrorKind::TimedOut);
     let kind = if timed_out { ProbeFailureKind::Timeout } else { ProbeFailureKind::Unreachable };
-    let what = innermost.map_or_else(|| "the request failed".to_owned(), ToString::to_string);
-    (kind, what)
+    (kind, cause::in_words(error))
 }
 
 fn message(label: &str, what: &str) -> String {

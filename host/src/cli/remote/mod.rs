@@ -6,6 +6,7 @@
 mod answer;
 mod error;
 mod events;
+mod providers;
 mod signals;
 
 use std::time::Duration;
@@ -17,7 +18,8 @@ use runtime_signals::server::Token;
 
 pub(super) use self::answer::{Answer, Refusal};
 pub(super) use self::error::RemoteError;
-pub(super) use self::events::Event;
+pub(super) use self::events::{Event, Events};
+pub(super) use self::providers::{Kind, kinds};
 pub(super) use self::signals::{Seen, signal, signals};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

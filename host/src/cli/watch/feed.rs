@@ -12,11 +12,13 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::Instant;
 
 use super::model::News;
-use crate::cli::remote::{Event, Remote, RemoteError, Seen};
+use crate::cli::remote::{self, Event, Events, Remote, RemoteError, Seen};
 use crate::cli::status::add_subscriptions;
 
 /// From one look at the cache to the next.
 const LOOK: Duration = Duration::from_secs(1);
+/// From one look at types and parsers to the next.
+const KINDS: Duration = Duration::from_secs(10);
 /// The quotas of subscriptions are looked at so many times more seldom.
 const QUOTA_LOOKS: u32 = 5;
 /// Before a service that is away is asked again: doubled from the shortest to the longest.
@@ -74,6 +76,27 @@ async fn listen(remote: &Remote, store: &Store, to: &Sender<News>) -> Result<(),
     if to.send(News::Connected).await.is_err() {
         return Ok(());
     }
+    tokio::select! {
+        heard = hear(&mut events, store, to) => heard,
+        () = tell_kinds(remote, to) => Ok(()),
+    }
+}
+
+/// Tells of types and parsers now and then. It ends when nobody listens to us any more.
+async fn tell_kinds(remote: &Remote, to: &Sender<News>) {
+    loop {
+        // Signals are shown without them as well.
+        if let Ok(Some(kinds)) = remote::kinds(remote).await
+            && to.send(News::Kinds(kinds)).await.is_err()
+        {
+            return;
+        }
+        tokio::time::sleep(KINDS).await;
+    }
+}
+
+/// Tells of what a stream tells. `Ok`: nobody listens to us any more.
+async fn hear(events: &mut Events, store: &Store, to: &Sender<News>) -> Result<(), RemoteError> {
     loop {
         let event = events.next().await?;
         if let Some(entry) = understood(&event, store)

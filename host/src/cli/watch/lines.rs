@@ -25,7 +25,7 @@ impl Printed {
                 // It was never there: somebody has to do something about it.
                 News::Lost(why) => anyhow::bail!(why),
                 News::Signal(entry) if self.is_new(&entry.signal) => output.entries(&[*entry], store)?,
-                News::Signal(_) => {}
+                News::Signal(_) | News::Kinds(_) => {}
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use runtime_signals::CachedSignal;
 
+use crate::cli::remote::Kind;
 use crate::cli::status::urgency;
 
 /// A service that is back has told of all that it still knows within so long.
@@ -22,6 +23,8 @@ pub(super) enum News {
     Lost(String),
     /// A signal as it is now.
     Signal(Box<CachedSignal>),
+    /// Of which types providers are, and what reads them.
+    Kinds(BTreeMap<String, Kind>),
 }
 
 /// A provider, as it is shown.
@@ -67,6 +70,7 @@ pub(super) enum Page {
 #[derive(Debug)]
 pub(super) struct Model {
     rows: BTreeMap<String, Row>,
+    kinds: BTreeMap<String, Kind>,
     pub(super) connection: Connection,
     pub(super) page: Page,
     pub(super) filter: String,
@@ -84,6 +88,7 @@ impl Model {
     pub(super) fn new(ttl: Duration) -> Self {
         Self {
             rows: BTreeMap::new(),
+            kinds: BTreeMap::new(),
             connection: Connection::Pending,
             page: Page::List,
             filter: String::new(),
@@ -108,6 +113,7 @@ impl Model {
                 };
                 self.connection = Connection::Lost(since, why);
             }
+            News::Kinds(kinds) => self.kinds = kinds,
             News::Signal(entry) => {
                 let name = entry.signal.provider.clone();
                 self.rows.insert(name, Row { entry: *entry, received_at: now, confirmed: true });
@@ -136,6 +142,11 @@ impl Model {
         let mut rows: Vec<&Row> = self.rows.values().filter(matches).collect();
         rows.sort_by(|a, b| urgency(&a.entry.signal, &b.entry.signal));
         rows
+    }
+
+    /// What is known of a provider beside its signal.
+    pub(super) fn kind(&self, row: &Row) -> Option<&Kind> {
+        self.kinds.get(&row.entry.signal.provider)
     }
 
     /// How many providers there are, whatever the filter.

@@ -11,6 +11,7 @@ use runtime_signals::{Limit, Signal};
 
 use super::model::{Connection, Model, Page, Row};
 use super::theme::Theme;
+use crate::cli::remote::Kind;
 use crate::cli::{human, printable};
 
 /// What stands where nothing is known.
@@ -146,7 +147,7 @@ fn details(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Theme, now: 
         frame.render_widget(Line::styled("it is gone", theme.faint), area);
         return;
     };
-    let text = details_of(row, model.is_stale(row, now), theme, now);
+    let text = details_of(row, model.kind(row), model.is_stale(row, now), theme, now);
     let title = format!(" {} ", printable(&row.entry.signal.provider));
     let paragraph = Paragraph::new(text)
         .wrap(Wrap { trim: false })
@@ -155,13 +156,23 @@ fn details(frame: &mut Frame<'_>, area: Rect, model: &Model, theme: Theme, now: 
     frame.render_widget(paragraph, area);
 }
 
-fn details_of(row: &Row, stale: bool, theme: Theme, now: SystemTime) -> Vec<Line<'static>> {
+fn details_of(
+    row: &Row,
+    kind: Option<&Kind>,
+    stale: bool,
+    theme: Theme,
+    now: SystemTime,
+) -> Vec<Line<'static>> {
     let signal = &row.entry.signal;
     let named = |name: &str, value: Span<'static>| Line::from(vec![Span::raw(format!("{name:<13}")), value]);
     let plain = |name: &str, value: String| named(name, Span::raw(value));
     let ago = |at: SystemTime| format!("{} ago", human::span(now.duration_since(at).unwrap_or_default()));
     let mut lines = vec![named("status", Span::styled(signal.status.as_str(), theme.of(signal.status)))];
     lines.extend(signal.reason.map(|reason| plain("reason", reason.to_string())));
+    if let Some(kind) = kind {
+        lines.extend(kind.provider_type.as_deref().map(|of| plain("type", printable(of))));
+        lines.extend(kind.read_by().map(|parser| plain("read by", printable(&parser))));
+    }
     let age = human::span(row.age(now));
     lines.push(plain("news", if stale { format!("{age} ago, stale") } else { format!("{age} ago") }));
     lines.extend(signal.quota_remaining.map(|left| plain("left", left.to_string())));

@@ -3,7 +3,6 @@
 //! The usual client library keeps manifests, tokens and the texts of failures in memory whatever their size. A
 //! registry is not trusted here, so the two requests that a pull needs are made with the HTTP client itself.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, WWW_AUTHENTICATE};
@@ -14,6 +13,7 @@ use super::credentials::{self, Credentials};
 use super::reference::Reference;
 use super::registry::RegistryProblem;
 use super::transport::PlainHosts;
+use crate::cause;
 
 /// Largest answer with a token, in bytes.
 const MOST_TOKEN_BYTES: u64 = 64 << 10;
@@ -34,7 +34,7 @@ impl<'a> Session<'a> {
         docker_config: Option<PathBuf>,
     ) -> Result<Self, RegistryProblem> {
         let client = hosts.client(hosts.scheme(reference.api_host()));
-        let client = client.map_err(|error| RegistryProblem::Client(cause(&error)))?;
+        let client = client.map_err(|error| RegistryProblem::Client(cause::in_words(&error)))?;
         Ok(Self { client, hosts, reference, docker_config, authorization: None })
     }
 
@@ -140,14 +140,5 @@ async fn read(mut response: Response, most: u64) -> Result<Vec<u8>, RegistryProb
 }
 
 fn unreachable(error: reqwest::Error) -> RegistryProblem {
-    RegistryProblem::Unreachable(cause(&error))
-}
-
-/// What went wrong, from the innermost cause: the outer layers repeat the address.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
+    RegistryProblem::Unreachable(cause::in_words(&error))
 }

@@ -7,6 +7,7 @@ use http::{StatusCode, header};
 use reqwest::{Certificate, Client, ClientBuilder, redirect};
 
 use super::Job;
+use crate::cause;
 use crate::config::WebhookUrl;
 
 /// How often it is tried at most.
@@ -100,15 +101,6 @@ async fn once(client: &Client, webhook: &WebhookUrl, job: &Job) -> Result<(), We
         Ok(answer) if answer.status().is_success() => Ok(()),
         Ok(answer) => Err(WebhookError::Refused(answer.status())),
         Err(error) if error.is_timeout() => Err(WebhookError::Timeout),
-        Err(error) => Err(WebhookError::Unreachable(innermost(&error))),
+        Err(error) => Err(WebhookError::Unreachable(cause::in_words(&error))),
     }
-}
-
-/// The last cause: those before it repeat the address.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    if std::ptr::eq(cause, error) { "no connection".to_owned() } else { cause.to_string() }
 }
