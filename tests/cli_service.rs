@@ -183,6 +183,12 @@ fn the_token_is_sent_and_never_shown() {
         configure(&home, &format!("[{part}]\ntoken_file = \"{}\"\n", file.display()));
         assert_eq!(run("").status, 0);
     }
+    // Told apart by the address alone: the token of the service on this machine goes to no other one.
+    let elsewhere = format!("http://0.0.0.0:{}", service.address.port());
+    let refused = home.run(&["read", "--service", &elsewhere]);
+    assert!(refused.stderr.contains("wants its token"), "{refused:?}");
+    configure(&home, &format!("[client]\ntoken_file = \"{}\"\n", file.display()));
+    assert_eq!(home.run(&["read", "--service", &elsewhere]).status, 0);
 }
 
 #[test]
