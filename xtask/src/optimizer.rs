@@ -25,7 +25,7 @@ const OPTIONS: &[&str] = &[
 pub(crate) fn shrink(workspace: &Workspace, module: &Path) -> Result<PathBuf> {
     let small = module.with_extension(format!("{}.small", hash(module)?));
     if !small.is_file() {
-        let program = debian::program_with_libraries(&workspace.binaryen(), "binaryen", "wasm-opt")?;
+        let program = debian::program_with_libraries(&workspace.binaryen(), "binaryen", "usr/bin/wasm-opt")?;
         let partial = small.with_extension(std::process::id().to_string());
         run(Command::new(program).args(OPTIONS).arg(module).arg("--output").arg(&partial))?;
         fs::rename(&partial, &small).with_context(|| format!("{} cannot be written", small.display()))?;
