@@ -302,12 +302,12 @@ impl Board {
         }
         let before = place.entry.replace(entry.clone());
         (place.judged_at, place.next_change) = (Some(now), next_change);
-        drop(places);
         if before.as_ref().is_none_or(|before| before.tag != tag) {
             let before = before.map(|before| before.signal.status);
-            // Nobody has to listen.
+            // Still under the lock, so that changes are told in their order. Nobody has to listen.
             let _ = self.changes.send(Change { entry: entry.clone(), before });
         }
+        drop(places);
         Ok(entry)
     }
 

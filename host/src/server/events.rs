@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -14,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderName, StatusCode, header};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio_stream::wrappers::ReceiverStream;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -87,10 +88,7 @@ impl Feed {
             match self.changes.recv().await {
                 Ok(change) => self.send_change(&change).await?,
                 Err(RecvError::Lagged(missed)) => {
-                    let data = format!("{{\"missed\":{missed}}}");
-                    self.send(Event::default().event("resync").data(data)).await?;
-                    // What is still in the channel is older than what is sent now.
-                    self.changes = self.changes.resubscribe();
+                    self.begin_anew(missed).await?;
                     self.send_every_signal().await?;
                 }
                 Err(RecvError::Closed) => return None,
@@ -98,27 +96,50 @@ impl Feed {
         }
     }
 
-    /// Sends every signal, then those that have changed meanwhile: not again what is as it was sent.
+    /// Sends every signal, then those that have changed meanwhile: not again what is as it was sent. From the start
+    /// where so much has changed that some of it is missing.
     async fn send_every_signal(&mut self) -> Option<()> {
-        let mut sent = HashMap::new();
-        for name in self.state.board.names() {
-            match self.state.board.entry(&name) {
-                Ok(Some(entry)) => {
-                    self.send_signal(&entry).await?;
-                    sent.insert(name, entry.tag);
+        loop {
+            let mut sent = HashMap::new();
+            for name in self.state.board.names() {
+                match self.state.board.entry(&name) {
+                    Ok(Some(entry)) => {
+                        self.send_signal(&entry).await?;
+                        sent.insert(name, entry);
+                    }
+                    Ok(None) => {}
+                    Err(error) => tracing::warn!(provider = name, %error, "a signal cannot be judged"),
                 }
-                Ok(None) => {}
-                Err(error) => tracing::warn!(provider = name, %error, "a signal cannot be judged"),
+            }
+            match self.waiting() {
+                Ok(changes) => {
+                    for change in news(&sent, changes) {
+                        self.send_change(&change).await?;
+                    }
+                    return Some(());
+                }
+                Err(missed) => self.begin_anew(missed).await?,
             }
         }
+    }
+
+    /// The changes that wait; how many were missed where some are gone.
+    fn waiting(&mut self) -> Result<Vec<Change>, u64> {
+        let mut changes = Vec::new();
         for _ in 0..self.changes.len() {
-            // One that lags by now is told so by the next look.
-            let Ok(change) = self.changes.try_recv() else { break };
-            if sent.get(&change.entry.signal.provider) != Some(&change.entry.tag) {
-                self.send_change(&change).await?;
+            match self.changes.try_recv() {
+                Ok(change) => changes.push(change),
+                Err(TryRecvError::Lagged(missed)) => return Err(missed),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        Some(())
+        Ok(changes)
+    }
+
+    /// Tells that some changes were missed. What is still in the channel is older than what is to be sent now.
+    async fn begin_anew(&mut self, missed: u64) -> Option<()> {
+        self.changes = self.changes.resubscribe();
+        self.send(Event::default().event("resync").data(format!("{{\"missed\":{missed}}}"))).await
     }
 
     async fn send_change(&self, Change { entry, before }: &Change) -> Option<()> {
@@ -139,5 +160,45 @@ impl Feed {
 
     async fn send(&self, event: Event) -> Option<()> {
         self.to.send(Ok(event)).await.ok()
+    }
+}
+
+/// The changes that came after what was sent. An entry that was sent may be among them, after older ones of its
+/// provider.
+fn news(sent: &HashMap<String, Arc<Entry>>, changes: Vec<Change>) -> Vec<Change> {
+    let mut newer: Vec<Change> = Vec::with_capacity(changes.len());
+    for change in changes {
+        let provider = &change.entry.signal.provider;
+        if sent.get(provider).is_some_and(|sent| Arc::ptr_eq(sent, &change.entry)) {
+            newer.retain(|older| older.entry.signal.provider != *provider);
+        } else {
+            newer.push(change);
+        }
+    }
+    newer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::signal::Signal;
+
+    fn change(provider: &str, tag: u64) -> Change {
+        let signal = Signal::unknown(provider.to_owned(), SystemTime::UNIX_EPOCH);
+        Change { entry: Arc::new(Entry { signal, json: Vec::new(), updated_at: None, tag }), before: None }
+    }
+
+    #[test]
+    fn what_is_older_than_what_was_sent_is_not_sent_after_it() {
+        let changes = [("a", 1), ("b", 2), ("a", 3), ("a", 4), ("c", 5)].map(|(name, tag)| change(name, tag));
+        let [_, _, sent_of_a, ..] = &changes;
+        let sent = HashMap::from([
+            ("a".to_owned(), sent_of_a.entry.clone()),
+            ("b".to_owned(), change("b", 0).entry),
+        ]);
+        let tags: Vec<u64> = news(&sent, changes.to_vec()).iter().map(|change| change.entry.tag).collect();
+        assert_eq!(tags, [2, 4, 5]);
     }
 }
