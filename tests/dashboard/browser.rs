@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use nix::sys::signal::{Signal, killpg};
@@ -22,6 +22,8 @@ use tempfile::TempDir;
 use crate::serve::client::{PATIENCE, eventually};
 use crate::support::{target, unpacked};
 
+/// From one look at a text to the next.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long a browser may take to end by itself.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -158,7 +160,15 @@ impl Browser {
     /// Waits until the text of an element is as wanted.
     #[track_caller]
     pub(crate) fn until_text(&self, selector: &str, is_wanted: impl Fn(&str) -> bool) -> String {
-        eventually(|| Some(self.text(selector)).filter(|text| is_wanted(text)))
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let text = self.text(selector);
+            if is_wanted(&text) {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "{selector} did not become so; it is {text:?}");
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// Gives the window another size, in CSS pixels.
