@@ -12,6 +12,7 @@ use crate::observation::Observation;
 
 mod fields;
 mod pace;
+mod quick;
 mod rank;
 mod reading;
 mod wait;
@@ -132,6 +133,10 @@ impl Call {
     /// # Errors
     /// Why the line was not understood.
     pub fn read(line: &[u8]) -> Result<Self, BadLine> {
+        quick::read(line).map_or_else(|| Self::read_carefully(line), Ok)
+    }
+
+    fn read_carefully(line: &[u8]) -> Result<Self, BadLine> {
         let mut fields = Fields::read(line)?;
         let error = fields.text("error")?;
         let (status, headers, latency) = (fields.status()?, fields.headers()?, fields.latency()?);
