@@ -17,7 +17,7 @@ use core::time::Duration;
 use std::collections::HashMap;
 
 use runtime_signals_core::Time;
-use runtime_signals_core::packed::{ACCOUNT, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
+use runtime_signals_core::packed::{ACCOUNT, Counts, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
 use runtime_signals_core::profile::{NameMatch, Profile, Profiles};
 
 /// Between two responses.
@@ -143,6 +143,7 @@ impl Call<'_> {
             sent_at: self.sent_at,
             latency_ns,
             ttfb_ns: (latency_ns % 3 == 0).then_some(latency_ns / 2),
+            counts: Counts::Everything,
             frames: Frames::new(&self.frames).expect("frames are pushed whole"),
             body: self.body,
         };

@@ -39,7 +39,22 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>, const LENGTH: usize> Headers for [(N, V); L
     }
 }
 
-/// One finished call to a provider.
+/// What of an observation counts. A call whose response takes long can be told of twice: when the response begins, as
+/// that is when its limits are known, and when it ends, as that is when its latency is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counts {
+    /// All of it: the call is over.
+    #[default]
+    Everything,
+    /// All but the latency, which is only the time until now: the response has begun.
+    AllButLatency,
+    /// The latency alone: the rest was recorded when the response began.
+    LatencyOnly,
+}
+
+const NO_HEADERS: &[(&str, &str)] = &[];
+
+/// One finished call to a provider, or a part of one.
 #[derive(Clone, Copy)]
 pub struct Observation<'a> {
     /// The provider's name. An empty one makes the observation a no-op.
@@ -64,6 +79,8 @@ pub struct Observation<'a> {
     pub error: Option<&'a str>,
     /// When the response was received; `None` means now. It was sent `latency` earlier.
     pub received_at: Option<SystemTime>,
+    /// What of it counts: everything, unless the call is told of in two parts.
+    pub counts: Counts,
 }
 
 impl<'a> Observation<'a> {
@@ -87,13 +104,19 @@ impl<'a> Observation<'a> {
             account: None,
             error: None,
             received_at: None,
+            counts: Counts::Everything,
         }
+    }
+
+    /// The end of a call whose beginning was recorded with [`Counts::AllButLatency`].
+    #[must_use]
+    pub fn ended(provider: &'a str, provider_type: &'a str, latency: Duration) -> Self {
+        Self { counts: Counts::LatencyOnly, ..Self::new(provider, provider_type, &NO_HEADERS, latency) }
     }
 
     /// An observation of a call that failed without a response.
     #[must_use]
     pub fn failed(provider: &'a str, provider_type: &'a str, error: &'a str, latency: Duration) -> Self {
-        const NO_HEADERS: &[(&str, &str)] = &[];
         Self { error: Some(error), ..Self::new(provider, provider_type, &NO_HEADERS, latency) }
     }
 }

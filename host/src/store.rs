@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{COMPONENT, CommitDecision, Engine, EngineOptions, Evidence, EvidenceSource};
 use crate::error::Error;
-use crate::observation::{Headers, Observation};
+use crate::observation::{Counts, Headers, Observation};
 use crate::parsers::{self, Parsers};
 use crate::probe::{HttpProbe, Probe};
 use crate::profiles::{LoadedProfiles, ProfileDir, ProfileFile, ProfileFileError, Profiles};
@@ -169,7 +169,9 @@ impl Store {
             return Ok(());
         }
         let (Inner { engine, parsers, .. }, now) = (&*self.inner, self.now());
-        match parsers.as_ref().and_then(|parsers| parsers.read(observation, now)) {
+        // Of the end of a call no response is left to be read.
+        let parsers = parsers.as_ref().filter(|_| observation.counts != Counts::LatencyOnly);
+        match parsers.and_then(|parsers| parsers.read(observation, now)) {
             Some(reading) => Ok(engine.record_reading(observation, &reading, now)?),
             None => Ok(engine.record(observation, now)?),
         }
@@ -188,7 +190,8 @@ impl Store {
         let now = self.now();
         let outcomes = self.inner.engine.record_batch(observations, now)?;
         if let Some(parsers) = parsers {
-            observations.iter().for_each(|observation| parsers.note(observation, now));
+            let responses = observations.iter().filter(|response| response.counts != Counts::LatencyOnly);
+            responses.for_each(|response| parsers.note(response, now));
         }
         Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect())
     }

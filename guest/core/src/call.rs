@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use runtime_signals_profile::{BodyUse, Header, NameMatch, Profile};
 
-use crate::packed::{ACCOUNT, BODY_BYTES, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
+use crate::packed::{
+    ACCOUNT, BODY_BYTES, Counts, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame,
+};
 use crate::store::{RefusedRecord, Store};
 use crate::time::Time;
 
@@ -127,6 +129,7 @@ impl Store {
             sent_at: call.received_at.saturating_sub(core::time::Duration::from_nanos(call.latency_ns)),
             latency_ns: call.latency_ns,
             ttfb_ns: call.ttfb_ns,
+            counts: Counts::Everything,
             frames: Frames::new(&frames).unwrap_or_default(),
             body: body.get(..BODY_BYTES).unwrap_or(body),
         })

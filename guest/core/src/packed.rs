@@ -22,6 +22,40 @@ pub const MODEL: u8 = 2;
 pub const FIRST_HEADER: u8 = 16;
 
 const HAS_TTFB: u32 = 1;
+const LATENCY_FOLLOWS: u32 = 2;
+const LATENCY_ONLY: u32 = 4;
+
+/// What of an observation counts. A call may be told of twice: when its response begins, which is when its limits are
+/// known, and when it ends, which is when its latency is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Counts {
+    /// All of it: the call is over.
+    #[default]
+    Everything,
+    /// All but the latency, which is only the time until now: the response has begun.
+    AllButLatency,
+    /// The latency alone: the rest was recorded when the response began.
+    LatencyOnly,
+}
+
+impl Counts {
+    fn from_flags(flags: u32) -> Option<Self> {
+        match flags & (LATENCY_FOLLOWS | LATENCY_ONLY) {
+            0 => Some(Self::Everything),
+            LATENCY_FOLLOWS => Some(Self::AllButLatency),
+            LATENCY_ONLY => Some(Self::LatencyOnly),
+            _ => None,
+        }
+    }
+
+    const fn flags(self) -> u32 {
+        match self {
+            Self::Everything => 0,
+            Self::AllButLatency => LATENCY_FOLLOWS,
+            Self::LatencyOnly => LATENCY_ONLY,
+        }
+    }
+}
 
 /// One finished call to a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +74,8 @@ pub struct Observation<'a> {
     pub latency_ns: u64,
     /// From sending to the first byte, in nanoseconds.
     pub ttfb_ns: Option<u64>,
+    /// What of it counts.
+    pub counts: Counts,
     /// The frames: error and scope, then headers.
     pub frames: Frames<'a>,
     /// Start of the body.
@@ -124,6 +160,7 @@ fn split(bytes: &[u8]) -> Result<(usize, Observation<'_>), &'static str> {
     }
     let tail = bytes.get(HEADER_BYTES..length).ok_or("ends early")?;
     let (frames, body) = tail.split_at_checked(frames_length).ok_or("ends within its frames")?;
+    let flags = u32_at(header, 28);
     let observation = Observation {
         provider: u32_at(header, 4),
         profile: u16_at(header, 8),
@@ -131,7 +168,8 @@ fn split(bytes: &[u8]) -> Result<(usize, Observation<'_>), &'static str> {
         received_at: time_at(header, 16).ok_or("received outside of the years 0001 to 9999")?,
         sent_at: time_at(header, 32).ok_or("sent outside of the years 0001 to 9999")?,
         latency_ns: u64_at(header, 48),
-        ttfb_ns: (u32_at(header, 28) & HAS_TTFB != 0).then(|| u64_at(header, 56)),
+        ttfb_ns: (flags & HAS_TTFB != 0).then(|| u64_at(header, 56)),
+        counts: Counts::from_flags(flags).ok_or("flags contradict each other")?,
         frames: Frames::new(frames).ok_or("a frame ends early")?,
         body,
     };
@@ -176,7 +214,7 @@ impl Observation<'_> {
         let body_length = u32::try_from(self.body.len()).ok().filter(|_| self.body.len() <= BODY_BYTES)?;
         let length =
             u32::try_from(HEADER_BYTES).ok()?.checked_add(frames_length)?.checked_add(body_length)?;
-        let flags = if self.ttfb_ns.is_some() { HAS_TTFB } else { 0 };
+        let flags = if self.ttfb_ns.is_some() { HAS_TTFB } else { 0 } | self.counts.flags();
         to.extend_from_slice(&length.to_le_bytes());
         to.extend_from_slice(&self.provider.to_le_bytes());
         to.extend_from_slice(&self.profile.to_le_bytes());
@@ -201,6 +239,10 @@ mod tests {
     use super::*;
 
     fn packed(frames: &[u8], body: &[u8]) -> Vec<u8> {
+        packed_for(Counts::Everything, frames, body)
+    }
+
+    fn packed_for(counts: Counts, frames: &[u8], body: &[u8]) -> Vec<u8> {
         let at = Time::new(1_768_478_400, 5).unwrap();
         let observation = Observation {
             provider: 7,
@@ -210,6 +252,7 @@ mod tests {
             sent_at: Time::new(1_768_478_399, 0).unwrap(),
             latency_ns: 11,
             ttfb_ns: Some(9),
+            counts,
             frames: Frames::new(frames).unwrap(),
             body,
         };
@@ -230,6 +273,16 @@ mod tests {
         assert_eq!(read[0].frames.reserved(MODEL), Some(&b"m"[..]));
         assert_eq!(read[0].frames.iter().last(), Some((FIRST_HEADER, &b"59"[..])));
         assert_eq!(read[0].body, b"{}");
+    }
+
+    #[test]
+    fn what_counts_is_read_back_and_flags_that_contradict_each_other_are_an_error() {
+        for counts in [Counts::AllButLatency, Counts::LatencyOnly] {
+            packed_for(counts, &[], b"");
+        }
+        let mut both = packed(&[], b"");
+        both[28] |= 6;
+        assert!(observations(&both).next().unwrap().is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::evidence::Evidence;
 use crate::json;
 use crate::limit::Scope;
 use crate::merge::Outcome;
-use crate::packed::{ACCOUNT, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
+use crate::packed::{ACCOUNT, Counts, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
 use crate::profile::{Profiles, What};
 use crate::provider::Provider;
 use crate::signal::{Signal, Status};
@@ -103,6 +103,7 @@ fn packed(answer: &Answer, sent_at: Time, received_at: Time) -> Vec<u8> {
         sent_at,
         latency_ns: 5,
         ttfb_ns: None,
+        counts: Counts::Everything,
         frames: Frames::new(&frames).unwrap(),
         body: b"",
     };
@@ -369,6 +370,7 @@ proptest! {
             sent_at: at(-1),
             latency_ns: 5,
             ttfb_ns: None,
+            counts: Counts::Everything,
             frames: Frames::new(&frames).unwrap(),
             body: &body,
         };

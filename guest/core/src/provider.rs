@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::edge;
 use crate::latency::LatencyWindow;
 use crate::limit::{self, Account, Effect, Held, Limit, Name, Quantity, Scope};
-use crate::packed::{ACCOUNT, ERROR, MODEL, Observation};
+use crate::packed::{ACCOUNT, Counts, ERROR, MODEL, Observation};
 use crate::reading::{Declared, Reading, failure};
 use crate::refusal::{Cooldown, HeldCooldown, RefusalClass, add_cooldown, default_duration};
 use crate::signal::{Latency, Reason};
@@ -123,7 +123,12 @@ impl Provider {
         let class = reading.class();
         let error = observation.frames.reserved(ERROR);
         if error.is_none() {
-            self.latency.record(observation.latency_ns);
+            if observation.counts != Counts::AllButLatency {
+                self.latency.record(observation.latency_ns);
+            }
+            if observation.counts == Counts::LatencyOnly {
+                return;
+            }
             if let Some(ttfb_ns) = observation.ttfb_ns {
                 self.ttfb.record(ttfb_ns);
             }

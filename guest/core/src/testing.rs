@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::call::push_header;
 use crate::json;
 use crate::merge::{self, Outcome};
-use crate::packed::{ACCOUNT, ERROR, Frames, MODEL, Observation, push_frame};
+use crate::packed::{ACCOUNT, Counts, ERROR, Frames, MODEL, Observation, push_frame};
 use crate::profile::{Profile, Profiles};
 use crate::provider::Provider;
 use crate::reading::{Reader, Reading};
@@ -34,6 +34,7 @@ pub(crate) struct Call<'a> {
     sent_at: Time,
     received_at: Time,
     latency_ns: u64,
+    counts: Counts,
 }
 
 /// A call that was answered at once with this status.
@@ -49,6 +50,7 @@ pub(crate) fn call(status: u16, seconds: i64) -> Call<'static> {
         sent_at: at(seconds),
         received_at: at(seconds),
         latency_ns: 0,
+        counts: Counts::Everything,
     }
 }
 
@@ -93,6 +95,11 @@ impl<'a> Call<'a> {
         Self { latency_ns, ..self }
     }
 
+    /// Of which this counts.
+    pub(crate) fn counting(self, counts: Counts) -> Self {
+        Self { counts, ..self }
+    }
+
     fn observe<T>(self, then: impl FnOnce(&Observation<'_>, &Profile, Option<&Profile>) -> T) -> T {
         let mut profiles = Profiles::default();
         let handle = profiles.find(self.provider_type);
@@ -117,6 +124,7 @@ impl<'a> Call<'a> {
             sent_at: self.sent_at,
             latency_ns: self.latency_ns,
             ttfb_ns: None,
+            counts: self.counts,
             frames: Frames::new(&frames).unwrap(),
             body: self.body.as_bytes(),
         };

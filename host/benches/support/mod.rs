@@ -136,6 +136,7 @@ impl Matcher {
             sent_at: Time::new(NOW - 1, 160_000_000).unwrap(),
             latency_ns: 840_000_000,
             ttfb_ns: None,
+            counts: packed::Counts::Everything,
             frames: Frames::new(frames).unwrap(),
             body: &[],
         };

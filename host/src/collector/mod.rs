@@ -23,7 +23,7 @@ use crate::cache::{RefreshFailure, Refreshed, Refresher, SignalCache, Source, ca
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{CodeCache, EngineError, Limits, ToWit, nanoseconds, start};
 use crate::error::Error;
-use crate::observation::Observation;
+use crate::observation::{Counts, Observation};
 use crate::probe::{DEFAULT_TIMEOUT, HttpProbe, Probe};
 use crate::quota::{QuotaHarness, QuotaPaths, QuotaSources};
 use crate::redact::redact;
@@ -160,11 +160,15 @@ impl Collector {
         Ok(Self { inner: Arc::new(inner), refresher: Refresher::new(cache) })
     }
 
-    /// Records a finished call in memory. An empty provider name is a no-op.
+    /// Records a finished call in memory. An empty provider name is a no-op. The component knows no parts of calls: the
+    /// beginning of one counts as all of it, and its end not at all.
     ///
     /// # Errors
     /// The name cannot be a file name, the cache cannot be read, or the component failed; nothing was recorded.
     pub fn record(&self, observation: &Observation<'_>) -> Result<(), Error> {
+        if observation.counts == Counts::LatencyOnly {
+            return Ok(());
+        }
         let packed = self.inner.handed_over(observation)?;
         self.inner
             .call(observation.provider, None, |Call { store, api }| api.call_record_response(store, &packed))

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::convert::nanoseconds;
 use super::profile::{Profile, push_frame};
-use crate::observation::Observation;
+use crate::observation::{Counts, Observation};
 use crate::redact::redact;
 use crate::time::to_unix;
 
@@ -68,11 +68,21 @@ fn pack_parts(
     fields.put(observation.status.unwrap_or(0).to_le_bytes());
     fields.put(u32_of(body.len()).to_le_bytes());
     fields.put_time(received_at);
-    fields.put(u32::from(observation.ttfb.is_some()).to_le_bytes());
+    fields.put(flags(observation).to_le_bytes());
     fields.put_time(sent_at);
     fields.put(u32_of(frames).to_le_bytes());
     fields.put(nanoseconds(observation.latency).to_le_bytes());
     fields.put(observation.ttfb.map_or(0, nanoseconds).to_le_bytes());
+}
+
+/// 1 for a time to first byte, 2 or 4 for a part of a call.
+fn flags(observation: &Observation<'_>) -> u32 {
+    let part = match observation.counts {
+        Counts::Everything => 0,
+        Counts::AllButLatency => 2,
+        Counts::LatencyOnly => 4,
+    };
+    part | u32::from(observation.ttfb.is_some())
 }
 
 /// Appends a frame with the start of a text.

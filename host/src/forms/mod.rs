@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use self::fields::Fields;
 use crate::cache::{NameError, cache_source};
 use crate::capture::Response as Seen;
-use crate::observation::Observation;
+use crate::observation::{Counts, Observation};
 
 mod fields;
 mod pace;
@@ -178,6 +178,7 @@ impl Call {
             account: self.account.as_deref(),
             error: self.error.as_deref(),
             received_at: self.at,
+            counts: Counts::Everything,
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::cell::RefCell;
 
-use runtime_signals_core::packed::{FIRST_HEADER, Frames, Observation, push_frame};
+use runtime_signals_core::packed::{Counts, FIRST_HEADER, Frames, Observation, push_frame};
 use runtime_signals_core::{Store, Time};
 
 #[allow(clippy::all, reason = "generated from the documented WIT")]
@@ -58,6 +58,7 @@ fn record(
         sent_at: received_at,
         latency_ns,
         ttfb_ns: None,
+        counts: Counts::Everything,
         frames: Frames::new(&frames).unwrap_or_default(),
         body: &[],
     };

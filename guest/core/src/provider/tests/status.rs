@@ -303,3 +303,18 @@ fn each_class_of_refusal_has_its_reason() {
         assert_eq!((signal.status, signal.reason), (status_then, reason), "{status} {body}");
     }
 }
+
+#[test]
+fn a_call_that_is_told_of_in_two_parts_counts_once() {
+    let limits = [("x-ratelimit-remaining-requests", "7"), ("x-ratelimit-reset-requests", "20s")];
+    let begun = call(200, 2).headers(&limits).sent(1).took(1_000_000_000).counting(Counts::AllButLatency);
+    let signal = after(&[begun]).judge(at(2));
+    assert_eq!((signal.status, signal.quota_remaining), (Status::Available, Some(7)));
+    assert_eq!((signal.last_success_at, signal.latency), (Some(at(2)), None));
+
+    let refused = call(429, 3).headers(&[("retry-after", "30")]);
+    let ended = call(0, 9).sent(1).took(8_000_000_000).counting(Counts::LatencyOnly);
+    let signal = after(&[begun, refused, ended]).judge(at(9));
+    assert_eq!((signal.status, signal.last_success_at), (Status::Exhausted, Some(at(2))));
+    assert_eq!(after(&[begun, ended]).judge(at(9)).recent_p50_latency_ns, 8_000_000_000);
+}
