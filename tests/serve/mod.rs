@@ -10,10 +10,13 @@ mod metrics;
 mod observations;
 mod on_change;
 mod providers;
+mod proxy;
+mod proxy_bad_input;
 mod refresh;
 mod reload;
 mod security;
 mod signals;
 mod start;
+mod upstream;
 
 pub(crate) use client::{ALONE, Service, configure};

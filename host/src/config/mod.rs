@@ -13,6 +13,7 @@ mod file;
 mod on_change;
 mod problem;
 mod provider;
+mod proxy;
 mod refresh;
 mod service;
 mod shared;
@@ -30,6 +31,7 @@ pub use self::file::{ConfigFile, VARIABLE};
 pub use self::on_change::{Argv, OnChange, StatusName, WebhookUrl};
 pub use self::problem::ConfigProblem;
 pub use self::provider::{BaseUrl, ProviderConfig, ProviderName};
+pub use self::proxy::ProxySettings;
 pub use self::refresh::RefreshSettings;
 pub use self::service::{DEFAULT_LISTEN, Listen, ServiceLimits, ServiceSettings};
 pub use self::shared::{SharedPrefix, SharedSettings, SharedUrl};
@@ -60,6 +62,8 @@ pub struct Config {
     pub client: ClientSettings,
     /// How providers are kept fresh.
     pub refresh: RefreshSettings,
+    /// How calls are passed on to providers.
+    pub proxy: ProxySettings,
     /// The server over which a fleet shares its signals.
     pub shared: SharedSettings,
     /// What is looked for where no provider is configured.
@@ -203,6 +207,11 @@ mod tests {
             ("[service.limits]\nbody_bytes = -1\n", "line 2: `service.limits.body_bytes`: "),
             ("[service.limits]\nconnections = 0\n", "line 2: `service.limits.connections`: "),
             ("[refresh]\njitter = 1.5\n", "line 2: `refresh.jitter`: "),
+            ("[proxy]\nmax_streams = 0\n", "line 2: `proxy.max_streams`: "),
+            (
+                "[proxy]\nidle_timeout = \"never\"\n",
+                "line 2: `proxy.idle_timeout`: \"never\" is no duration; ",
+            ),
             ("[[providers]]\nname = \"../up\"\ntype = \"openai\"\n", "line 2: `providers[0].name`: "),
             (
                 "[[providers]]\nname = \"a\"\ntype = \"openai\"\nbase_url = \"ftp://h\"\n",

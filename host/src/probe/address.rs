@@ -11,7 +11,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Why a host was not asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AddressError {
+pub(crate) enum AddressError {
     #[error("the host has link-local addresses only, and those are not asked")]
     LinkLocal,
     #[error("the host has no address")]
@@ -42,7 +42,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 }
 
 /// Is the host of this URL written as a link-local address? Such hosts never reach a resolver.
-pub(super) fn names_link_local(url: &Url) -> bool {
+pub(crate) fn names_link_local(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     host.trim_start_matches('[').trim_end_matches(']').parse().is_ok_and(is_link_local)
 }
@@ -54,18 +54,23 @@ impl Resolve for LinkLocalGuard {
     fn resolve(&self, name: Name) -> Resolving {
         let found = self.0.resolve(name);
         Box::pin(async move {
-            let found: Vec<SocketAddr> = found.await?.collect();
-            if found.is_empty() {
-                return Err(AddressError::None.into());
-            }
-            let usable: Vec<SocketAddr> =
-                found.into_iter().filter(|address| !is_link_local(address.ip())).collect();
-            if usable.is_empty() {
-                return Err(AddressError::LinkLocal.into());
-            }
+            let usable = usable(found.await?)?;
             Ok(Box::new(usable.into_iter()) as Addrs)
         })
     }
+}
+
+/// The addresses of a host that may be asked.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn usable(found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, AddressError> {
+    let mut found = found.peekable();
+    if found.peek().is_none() {
+        return Err(AddressError::None);
+    }
+    let usable: Vec<SocketAddr> = found.filter(|address| !is_link_local(address.ip())).collect();
+    if usable.is_empty() { Err(AddressError::LinkLocal) } else { Ok(usable) }
 }
 
 /// The operating system's resolver.

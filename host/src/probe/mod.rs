@@ -9,11 +9,12 @@
 //! addresses are refused after resolution. What is said of a failure names scheme, host and port only:
 //! user information, path and query may hold secrets.
 
-mod address;
+pub(crate) mod address;
 mod answer;
 mod readiness;
-mod target;
+pub(crate) mod target;
 
+use std::error::Error;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -213,14 +214,13 @@ fn stay_within_origin(attempt: redirect::Attempt<'_>) -> redirect::Action {
 
 /// What went wrong, from the innermost cause: the outer layers repeat the URL.
 fn describe(error: &reqwest::Error) -> Failure {
-    let timed_out = cause::innermost(error)
-        .and_then(|inner| inner.downcast_ref::<std::io::Error>())
-        .is_some_and(|inner| inner.kind() == std::io::ErrorKind::TimedOut);
+    let timed_out = error.source().map(cause::innermost).is_some_and(cause::is_timeout);
     let kind = if timed_out { ProbeFailureKind::Timeout } else { ProbeFailureKind::Unreachable };
     (kind, cause::in_words(error))
 }
 
-fn message(label: &str, what: &str) -> String {
+/// What is said of a failure: one line of at most [`MAX_MESSAGE`] bytes.
+pub(crate) fn message(label: &str, what: &str) -> String {
     let mut text = format!("{label}: {what}").replace(char::is_control, " ");
     text.truncate(text.floor_char_boundary(MAX_MESSAGE));
     text

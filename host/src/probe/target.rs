@@ -34,10 +34,7 @@ impl Target {
         if !matches!(url.scheme(), "http" | "https") {
             return Err("the base URL is neither http nor https".to_owned());
         }
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
-            return Err("the base URL names no host".to_owned());
-        };
-        let label = format!("{}://{host}:{port}", url.scheme());
+        let label = label(&url).ok_or("the base URL names no host")?;
 
         let base = url.path().trim_end_matches('/');
         let base = base.strip_suffix("/v1").unwrap_or(base).trim_end_matches('/');
@@ -55,6 +52,11 @@ impl Target {
         }
         url
     }
+}
+
+/// Scheme, host and port: all that a message may say about a URL. `None` where there is no host.
+pub(crate) fn label(url: &Url) -> Option<String> {
+    Some(format!("{}://{}:{}", url.scheme(), url.host_str()?, url.port_or_known_default()?))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use http::uri::Authority;
 use http::{HeaderMap, StatusCode, header};
 
 use super::problem::Problem;
+use super::proxy;
 use super::state::AppState;
 use std::time::Duration;
 
@@ -65,20 +66,29 @@ fn check(state: &AppState, request: &Request) -> Result<(), Problem> {
     }
     match state.token() {
         Some(token) if !OPEN.contains(&request.uri().path()) => {
-            if carried(request.headers()).is_some_and(|given| token.is(given)) {
+            let is_passed_on = request.uri().path().starts_with(proxy::ROOT);
+            if carried(request.headers(), is_passed_on).is_some_and(|given| token.is(given)) {
                 return Ok(());
             }
-            let detail = "the token is missing or wrong; send it as `Authorization: Bearer …` or as \
-                          `X-Runtime-Signals-Token`";
+            let detail = if is_passed_on {
+                "the token of runtime-signals is missing or wrong; send it as `X-Runtime-Signals-Token`, beside what \
+                 the provider asks for"
+            } else {
+                "the token is missing or wrong; send it as `Authorization: Bearer …` or as `X-Runtime-Signals-Token`"
+            };
             Err(Problem::new(StatusCode::UNAUTHORIZED, detail))
         }
         _ => Ok(()),
     }
 }
 
-fn carried(headers: &HeaderMap) -> Option<&[u8]> {
+/// What a request carries as a token. Where it is passed on, `Authorization` is not for us.
+fn carried(headers: &HeaderMap, is_passed_on: bool) -> Option<&[u8]> {
     if let Some(own) = headers.get(TOKEN_HEADER) {
         return Some(own.as_bytes());
+    }
+    if is_passed_on {
+        return None;
     }
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token)
@@ -170,12 +180,14 @@ mod tests {
     #[test]
     fn the_token_is_taken_from_its_own_header_first() {
         let mut headers = HeaderMap::new();
-        assert_eq!(carried(&headers), None);
+        assert_eq!(carried(&headers, false), None);
         headers.insert("authorization", "bearer abc".parse().unwrap());
-        assert_eq!(carried(&headers), Some(&b"abc"[..]));
+        assert_eq!(carried(&headers, false), Some(&b"abc"[..]));
+        assert_eq!(carried(&headers, true), None);
         headers.insert("authorization", "Basic abc".parse().unwrap());
-        assert_eq!(carried(&headers), None);
+        assert_eq!(carried(&headers, false), None);
         headers.insert(TOKEN_HEADER, "def".parse().unwrap());
-        assert_eq!(carried(&headers), Some(&b"def"[..]));
+        assert_eq!(carried(&headers, false), Some(&b"def"[..]));
+        assert_eq!(carried(&headers, true), Some(&b"def"[..]));
     }
 }

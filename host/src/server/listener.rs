@@ -139,6 +139,8 @@ async fn connection(
         .header_read_timeout(idle)
         .max_buf_size(MOST_HEAD)
         .max_headers(MOST_HEADERS)
+        // Calls that are passed on keep how they are written.
+        .preserve_header_case(true)
         .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "a connection broke off");

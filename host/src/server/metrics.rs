@@ -17,6 +17,7 @@ use utoipa_axum::routes;
 
 use super::board::Entry;
 use super::problem::Problem;
+use super::proxy::Proxy;
 use super::state::AppState;
 use crate::shared::{SharedState, SharedStatus};
 use crate::signal::{Limit, Scope};
@@ -166,6 +167,7 @@ impl Gauges {
         ] {
             to.register(name, help, counter(count));
         }
+        register_proxy(&mut to, &state.proxy);
         if let Some(tier) = &state.tier {
             register_shared(&mut to, &tier.status());
         }
@@ -174,6 +176,18 @@ impl Gauges {
         to.register("build", "The service", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));
         to
     }
+}
+
+/// Calls that are passed on.
+fn register_proxy(to: &mut Registry, proxy: &Proxy) {
+    to.register("proxy_requests", "Calls that were passed on and have ended", proxy.traffic.requests());
+    let streams = Series::default();
+    for (provider, count) in proxy.places.taken() {
+        set(&streams, vec![("provider", provider)], count as f64);
+    }
+    to.register("proxy_streams", "Calls that are passed on now", streams);
+    let lost = ConstCounter::new(proxy.recorder.lost());
+    to.register("proxy_unrecorded", "Parts of calls that came faster than they could be recorded", lost);
 }
 
 /// How the shared tier is doing.

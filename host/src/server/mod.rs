@@ -21,6 +21,7 @@ mod openapi;
 mod pace;
 mod problem;
 mod providers;
+mod proxy;
 mod rank;
 mod refresh;
 mod router;

@@ -12,6 +12,7 @@ use super::state::AppState;
 /// What the endpoints' own documentation does not say.
 #[derive(OpenApi)]
 #[openapi(
+    paths(super::proxy::pass_on),
     info(
         title = "runtime-signals",
         description = "Can I send this request to this LLM provider now; if not, when; and who can take it instead?",
@@ -21,6 +22,7 @@ use super::state::AppState;
         (name = "signals", description = "What is known of providers"),
         (name = "observations", description = "What they have answered"),
         (name = "decisions", description = "When, and to whom, a request can be sent"),
+        (name = "proxy", description = "Calls that are passed on"),
         (name = "service", description = "The service itself"),
     )
 )]

@@ -14,8 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use super::problem::Problem;
 use super::state::AppState;
 use super::{
-    dashboard, events, guard, health, leases, metrics, observations, openapi, pace, providers, rank, signals,
-    wait,
+    dashboard, events, guard, health, leases, metrics, observations, openapi, pace, providers, proxy, rank,
+    signals, wait,
 };
 
 /// The largest body of a request that is no observation, in bytes.
@@ -41,6 +41,7 @@ pub(super) fn router(state: AppState) -> Router {
     router
         .merge(openapi::routes(&document))
         .merge(dashboard::routes())
+        .merge(proxy::routes())
         .fallback(nothing_there)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(SMALL_BODY))

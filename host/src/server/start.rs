@@ -12,7 +12,7 @@ use super::listener::Listener;
 use super::router::router;
 use super::state::AppState;
 use super::token::{Token, TokenError};
-use super::{discovery, on_change, refresh};
+use super::{discovery, on_change, proxy, refresh};
 use crate::config::{Config, Listen};
 use crate::error::Error;
 use crate::parsers::source::Feed;
@@ -175,6 +175,8 @@ impl Server {
             tracing::warn!("some requests took too long at the end and were broken off");
         }
         self.tasks.shutdown().await;
+        let state = self.state.clone();
+        let _ = tokio::task::spawn_blocking(move || proxy::record_waiting(&state)).await;
         let flushed = self.state.service.flush();
         // It has a time limit of its own, and what it does not tell is on disk.
         if let (Some(tier), Some(sharing)) = (&self.state.tier, self.sharing) {

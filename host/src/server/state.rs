@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::board::Board;
 use super::metrics::Counters;
+use super::proxy::Proxy;
 use super::token::Token;
 use crate::config::{Config, ProviderConfig};
 use crate::lease::Ledger;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub board: Arc<Board>,
     /// What is counted for `/metrics`.
     pub(super) counters: Counters,
+    /// Calls that are passed on.
+    pub(super) proxy: Proxy,
     /// Leases that are out.
     ledger: Mutex<Ledger>,
     /// What a fleet shares, where it does.
@@ -72,6 +75,7 @@ impl AppState {
             tier,
             service,
             counters: Counters::default(),
+            proxy: Proxy::new(&config.proxy),
             ledger: Mutex::new(Ledger::new(config.service.limits.leases)),
             streams: Arc::new(Semaphore::new(config.service.limits.event_streams)),
             limiter: RwLock::new(Arc::new(limiter(&config))),
@@ -181,7 +185,11 @@ impl Shared {
     /// A provider that is configured or was found.
     #[must_use]
     pub fn found_or_configured(&self, name: &str) -> Option<ProviderConfig> {
-        self.providers().into_iter().find(|provider| provider.name.as_str() == name)
+        if let Some(configured) = self.config().provider(name) {
+            return Some(configured.clone());
+        }
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.iter().find(|provider| provider.name.as_str() == name).cloned()
     }
 
     /// Tells when [`providers`](Self::providers) has changed.
