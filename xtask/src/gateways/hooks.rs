@@ -1,4 +1,5 @@
-//! The hooks that feed a running service, in the clients that they hook into: httpx and LiteLLM in Python, `fetch` in Node.
+//! The hooks that feed a running service, in the clients that they hook into: httpx and LiteLLM in Python, `fetch` in Node;
+//! and the clients of OpenAI and Anthropic, whose calls the service passes on.
 
 use std::process::Command;
 

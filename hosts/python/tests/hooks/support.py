@@ -150,12 +150,12 @@ class Server:
 class RealService:
     """The real binary; ends with the test."""
 
-    def __init__(self, test, *, token=None):
+    def __init__(self, test, *, token=None, more=""):
         folder = tempfile.TemporaryDirectory(prefix="rs-")
         test.addCleanup(folder.cleanup)
         self.token, self.socket = token, Path(folder.name, "api.sock")
         config = Path(folder.name, "runtime-signals.toml")
-        config.write_text(f'[service]\nsocket = "{self.socket}"\n[discovery]\nenabled = false\n')
+        config.write_text(f'[service]\nsocket = "{self.socket}"\n[discovery]\nenabled = false\n{more}')
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("RUNTIME_SIGNALS", "FIZ"))}
         command = [BINARY, "serve", "--config", config, "--listen", "127.0.0.1:0", "--cache-dir", folder.name]
         environment = {**clean, "HOME": folder.name, **({"RUNTIME_SIGNALS_TOKEN": token} if token else {})}
