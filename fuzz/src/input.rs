@@ -17,7 +17,9 @@ use core::time::Duration;
 use std::collections::HashMap;
 
 use runtime_signals_core::Time;
-use runtime_signals_core::packed::{ACCOUNT, Counts, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame};
+use runtime_signals_core::packed::{
+    ACCOUNT, Counts, ERROR, FIRST_HEADER, Frames, MODEL, Observation, push_frame,
+};
 use runtime_signals_core::profile::{NameMatch, Profile, Profiles};
 
 /// Between two responses.

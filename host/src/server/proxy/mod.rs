@@ -34,8 +34,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::problem::Problem;
 use super::state::AppState;
-use crate::config::{ProviderConfig, ProxySettings};
 use crate::cause::{innermost, is_timeout};
+use crate::config::{ProviderConfig, ProxySettings};
 use call::Call;
 use client::{CallError, ProxyClient};
 use download::Download;
