@@ -21,6 +21,8 @@ pub(super) struct Download {
     patience: Patience,
     limit: Duration,
     call: Call,
+    /// Why it has broken off, until the client is told.
+    broken: Option<BoxError>,
 }
 
 impl Download {
@@ -29,7 +31,14 @@ impl Download {
         if body.is_end_stream() {
             call.ended();
         }
-        Self { ahead: ahead.into(), body, patience: Patience::new(limit), limit, call }
+        Self { ahead: ahead.into(), body, patience: Patience::new(limit), limit, call, broken: None }
+    }
+
+    /// What has come is sent before the connection is broken off.
+    fn break_off(&mut self, error: BoxError, context: &Context<'_>) {
+        self.call.failed(&format!("the response broke off: {}", innermost(error.as_ref())));
+        self.broken = Some(error);
+        context.waker().wake_by_ref();
     }
 }
 
@@ -45,20 +54,22 @@ impl Body for Download {
         if let Some(part) = this.ahead.pop_front() {
             return Poll::Ready(Some(Ok(Frame::data(part))));
         }
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let frame = match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(frame) => frame,
             Poll::Pending if this.patience.has_run_out(context) => {
-                let error = nothing_came(this.limit);
-                this.call.failed(&format!("the response broke off: {error}"));
-                return Poll::Ready(Some(Err(error.into())));
+                this.break_off(nothing_came(this.limit).into(), context);
+                return Poll::Pending;
             }
             Poll::Pending => return Poll::Pending,
         };
         this.patience.restore();
         Poll::Ready(match frame {
             Some(Err(error)) => {
-                this.call.failed(&format!("the response broke off: {}", innermost(&error)));
-                Some(Err(error.into()))
+                this.break_off(error.into(), context);
+                return Poll::Pending;
             }
             Some(Ok(frame)) => {
                 // Trailers are of one connection: it is the end.
