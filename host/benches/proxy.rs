@@ -5,7 +5,6 @@
 //! time at which it was sent, by the clock that all processes of a machine share.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
 
-use std::fs;
 use std::io::{BufRead, BufReader as StdBufReader};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -14,6 +13,12 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
+
+#[allow(dead_code)]
+#[path = "support/served.rs"]
+mod served;
+
+use served::Served;
 
 /// Events of one stream, and from one to the next.
 const EVENTS: usize = 20;
@@ -182,23 +187,12 @@ async fn round(clients: Vec<Client>) -> (Vec<Client>, Waits) {
 
 async fn measure() {
     let provider = Listening::start(Command::new(std::env::current_exe().unwrap()).arg("provider"));
-    let home = tempfile::tempdir().unwrap();
-    let config = home.path().join("proxy.toml");
-    let text = format!(
+    let service = Served::start(&format!(
         "[discovery]\nenabled = false\n[service.limits]\nrequests_per_second = 1000000\n[proxy]\nmax_streams = 1000\n\
          [[providers]]\nname = \"p\"\ntype = \"openai\"\nbase_url = \"http://{}\"\n",
         provider.1
-    );
-    fs::write(&config, text).unwrap();
-    let mut serve = Command::new(env!("CARGO_BIN_EXE_runtime-signals"));
-    serve
-        .env_clear()
-        .env("HOME", home.path())
-        .args(["serve", "--listen", "127.0.0.1:0", "--config"])
-        .arg(&config);
-    let service = Listening::start(&mut serve);
-    let told: serde_json::Value = serde_json::from_str(&service.1).unwrap();
-    let passed: SocketAddr = told["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+    ));
+    let passed: SocketAddr = service.address().parse().unwrap();
     let direct: SocketAddr = provider.1.parse().unwrap();
     let paths =
         [("direct", direct, "/v1/chat/completions"), ("proxy", passed, "/proxy/p/v1/chat/completions")];

@@ -9,9 +9,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+#[allow(dead_code, unreachable_pub)]
+#[path = "support/headers.rs"]
+mod headers;
+#[allow(dead_code)]
 #[path = "support/served.rs"]
 mod served;
 
+use headers::{COMMON, OPENAI};
 use served::Served;
 
 /// Lines of one request.
@@ -25,31 +30,6 @@ const READ_EACH: Duration = Duration::from_millis(2);
 const NDJSON: &str = "application/x-ndjson";
 /// Nothing is looked for; readers are not held back.
 const CONFIGURATION: &str = "[discovery]\nenabled = false\n[service.limits]\nrequests_per_second = 100000\n";
-
-const LIMITS: [(&str, &str); 6] = [
-    ("x-ratelimit-limit-requests", "10000"),
-    ("x-ratelimit-remaining-requests", "9999"),
-    ("x-ratelimit-reset-requests", "8.64s"),
-    ("x-ratelimit-limit-tokens", "200000"),
-    ("x-ratelimit-remaining-tokens", "199938"),
-    ("x-ratelimit-reset-tokens", "18ms"),
-];
-const OTHERS: [(&str, &str); 14] = [
-    ("date", "Thu, 15 Jan 2026 12:00:00 GMT"),
-    ("content-type", "application/json"),
-    ("content-length", "2048"),
-    ("connection", "keep-alive"),
-    ("server", "cloudflare"),
-    ("cf-ray", "8f0a1b2c3d4e5f60-FRA"),
-    ("cf-cache-status", "DYNAMIC"),
-    ("x-request-id", "req_0123456789abcdef0123456789abcdef"),
-    ("access-control-expose-headers", "X-Request-ID"),
-    ("strict-transport-security", "max-age=31536000; includeSubDomains; preload"),
-    ("x-content-type-options", "nosniff"),
-    ("alt-svc", "h3=\":443\"; ma=86400"),
-    ("vary", "Accept-Encoding"),
-    ("via", "1.1 google"),
-];
 
 /// A request's lines, about `providers` in turn from `first` on.
 fn lines(count: usize, first: usize, providers: usize, headers: &[(&str, &str)]) -> Vec<u8> {
@@ -142,7 +122,7 @@ fn memory() {
         let mut link = served.connect();
         // Each provider a hundred times, so that its window of latencies is full.
         for first in (0..providers * 100).step_by(BATCH) {
-            let body = lines(BATCH, first, providers, &LIMITS);
+            let body = lines(BATCH, first, providers, &OPENAI);
             link.post("/v1/observations", NDJSON, &body);
         }
         println!("resident with {providers} providers: {:.1} MiB", served.resident_mib());
@@ -150,8 +130,8 @@ fn memory() {
 }
 
 fn main() {
-    intake("6 headers", &LIMITS);
-    let all: Vec<_> = OTHERS.iter().chain(&LIMITS).copied().collect();
+    intake("6 headers", &OPENAI);
+    let all: Vec<_> = COMMON.iter().chain(&OPENAI).copied().collect();
     intake("20 headers", &all);
     memory();
 }

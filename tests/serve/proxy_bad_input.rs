@@ -304,11 +304,7 @@ fn a_client_that_does_not_read_is_ended_in_bounded_memory() {
 #[test]
 fn a_provider_that_hangs_does_not_take_the_places_of_others() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let hanging = Upstream::answering(move |_, stream| {
-        held.wait();
-        stream.write_all(FINE.as_bytes()).is_ok()
-    });
+    let hanging = Upstream::held_back(&gate, FINE);
     let fine = Upstream::saying(FINE);
     let text = format!("{}{}[proxy]\nmax_streams = 2\n", hanging.configuration(), fine.provider("other"));
     let service = Service::configured(&text);
@@ -359,11 +355,7 @@ fn a_provider_that_answers_before_the_body_is_there_is_heard() {
 #[test]
 fn a_service_that_ends_lets_calls_end_and_keeps_what_they_told() {
     let gate = Gate::new();
-    let held = gate.clone();
-    let upstream = Upstream::answering(move |_, stream| {
-        held.wait();
-        stream.write_all(FINE.as_bytes()).is_ok()
-    });
+    let upstream = Upstream::held_back(&gate, FINE);
     let service = Service::configured(&upstream.configuration());
     let mut stream = service.connect();
     stream.write_all(b"GET /proxy/mine/v1 HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();

@@ -48,6 +48,15 @@ impl Upstream {
         Self::answering(move |_, stream| stream.write_all(answer.as_ref()).is_ok())
     }
 
+    /// Answers every request with these bytes, each when the gate is opened for it.
+    pub(crate) fn held_back(gate: &Arc<Gate>, answer: &'static str) -> Self {
+        let held = gate.clone();
+        Self::answering(move |_, stream| {
+            held.wait();
+            stream.write_all(answer.as_bytes()).is_ok()
+        })
+    }
+
     /// Answers requests by a function; `false` ends the connection.
     pub(crate) fn answering(answer: impl Fn(&Sent, &mut TcpStream) -> bool + Send + Sync + 'static) -> Self {
         let (tell, sent) = channel();

@@ -34,6 +34,11 @@ impl Served {
         Self { _home: home, child, address, _stdout: stdout }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn connect(&self) -> Link {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_nodelay(true).unwrap();
