@@ -1,8 +1,8 @@
 //! Figures for people.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use runtime_signals::Limit;
+use runtime_signals::{Limit, Signal};
 
 use super::printable;
 
@@ -28,6 +28,17 @@ pub(super) fn span(span: Duration) -> String {
 /// A span that is still to come: rounded up, so that what is not over is never `0s`.
 pub(super) fn wait(wait: Duration) -> String {
     span(wait.saturating_add(Duration::from_nanos(999_999_999)))
+}
+
+/// The wait for a time; `None` for none, and for one that is over.
+pub(super) fn until(time: Option<SystemTime>, now: SystemTime) -> Option<String> {
+    let left = time?.duration_since(now).ok().filter(|left| *left > Duration::ZERO)?;
+    Some(wait(left))
+}
+
+/// The median latency; `None` where there was no call.
+pub(super) fn p50(signal: &Signal) -> Option<String> {
+    Some(signal.recent_p50_latency).filter(|p50| !p50.is_zero()).map(latency)
 }
 
 /// `840ms`, `1.2s`, `12s`, `4m12s`.

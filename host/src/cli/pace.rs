@@ -71,17 +71,12 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
 
 /// The signals as of now, by name.
 fn look(args: &Args, context: &Context) -> anyhow::Result<BTreeMap<String, Signal>> {
-    let mut found = match context.remote()? {
-        Some(remote) => {
-            let store = context.judge()?;
-            let seen = block_on(remote::signals(&remote))??;
-            let known = seen.iter().map(|seen| seen.cached(&store)).filter_map(Result::transpose);
-            known.map(|entry| Ok(entry?.signal)).collect::<Result<Vec<Signal>, runtime_signals::Error>>()?
-        }
-        None => status::found(&context.service()?)?.into_iter().map(|entry| entry.signal).collect(),
+    let found = match context.remote()? {
+        Some(remote) => block_on(remote::entries(&remote, &context.judge()?))??,
+        None => status::found(&context.service()?)?,
     };
-    found.retain(|signal| args.name.as_ref().is_none_or(|name| *name == signal.provider));
-    Ok(found.into_iter().map(|signal| (signal.provider.clone(), signal)).collect())
+    let signals = found.into_iter().map(|entry| (entry.signal.provider.clone(), entry.signal));
+    Ok(signals.filter(|(name, _)| args.name.as_ref().is_none_or(|wanted| wanted == name)).collect())
 }
 
 fn row(signal: &Signal, limit: &Limit, forecast: Result<Forecast, Untold>, now: SystemTime) -> [String; 5] {

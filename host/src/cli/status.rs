@@ -4,15 +4,12 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use runtime_signals::quota::{QuotaHarness, QuotaPaths, QuotaSources, QuotaState};
+use runtime_signals::quota::{QuotaHarness, QuotaPaths, QuotaSources, QuotaState, SUBSCRIPTIONS};
 use runtime_signals::{CachedSignal, CollectInput, Error, Limit, ModelStatus, Service, Signal};
 
 use super::context::{Context, block_on};
 use super::remote::Remote;
 use super::{Exit, output, remote, tell};
-
-/// Subscriptions whose quota may be found on disk.
-pub(super) const SUBSCRIPTIONS: [&str; 3] = ["claude", "codex", "gemini"];
 
 /// Prints the signals of all that is cached or found, or that a service knows, as of now.
 pub(super) fn run(context: &Context) -> anyhow::Result<Exit> {
@@ -40,9 +37,7 @@ pub(super) fn found(service: &Service) -> anyhow::Result<Vec<CachedSignal>> {
 
 fn of_service(remote: &Remote, context: &Context) -> anyhow::Result<Exit> {
     let store = context.judge()?;
-    let seen = block_on(remote::signals(remote))??;
-    let known = seen.iter().map(|seen| seen.cached(&store)).filter_map(Result::transpose);
-    let signals = most_urgent_first(known.collect::<Result<_, _>>()?);
+    let signals = most_urgent_first(block_on(remote::entries(remote, &store))??);
     if signals.is_empty() && !context.output.is_json() {
         let text = format!("the service at {} knows no signals\n", remote.address());
         output::write(text.as_bytes())?;

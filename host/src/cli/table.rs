@@ -1,6 +1,6 @@
 //! Tables for people: aligned columns, as wide as what stands in them.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anstyle::{AnsiColor, Style};
 use runtime_signals::{CachedSignal, Limit, ModelStatus, Signal};
@@ -52,14 +52,13 @@ pub(super) fn signals(signals: &[CachedSignal], now: SystemTime, colours: bool) 
     let figures = ["REMAINING", "RESETS IN", "P50", "AGE"].map(|text| Cell::new(text, HEADING, Side::Right));
     let mut rows = vec![Vec::from_iter(heading.into_iter().chain(figures))];
     rows.extend(signals.iter().map(|CachedSignal { signal, fresh, age }| {
-        let p50 = Some(signal.recent_p50_latency).filter(|p50| !p50.is_zero());
         let mut row = vec![
             Cell::text(&signal.provider),
             Cell::new(signal.status.as_str(), colour(signal.status), Side::Left),
             Cell::text(signal.reason.as_ref().map_or("", |reason| reason.as_str())),
             Cell::number(signal.quota_remaining.map(|remaining| remaining.to_string())),
-            Cell::number(until(signal.quota_reset_at.or(signal.cooldown_until), now)),
-            Cell::number(p50.map(human::latency)),
+            Cell::number(human::until(signal.quota_reset_at.or(signal.cooldown_until), now)),
+            Cell::number(human::p50(signal)),
             Cell::number(Some(human::span(*age))),
         ];
         if !fresh {
@@ -111,13 +110,8 @@ fn limit_row(limit: &Limit, now: SystemTime) -> Vec<Cell> {
         Cell::number(limit.remaining.map(|remaining| remaining.to_string())),
         Cell::number(limit.limit.map(|limit| limit.to_string())),
         Cell::number(limit.utilization.map(|share| format!("{:.0}%", share * 100.0))),
-        Cell::number(until(limit.resets_at, now)),
+        Cell::number(human::until(limit.resets_at, now)),
     ]
-}
-
-fn until(time: Option<SystemTime>, now: SystemTime) -> Option<String> {
-    let wait = time?.duration_since(now).ok().filter(|wait| *wait > Duration::ZERO)?;
-    Some(human::wait(wait))
 }
 
 fn colour(status: ModelStatus) -> Style {
@@ -154,6 +148,8 @@ fn draw(rows: &[Vec<Cell>], colours: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use runtime_signals::Reason;
 
     use super::*;

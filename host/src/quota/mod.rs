@@ -32,7 +32,7 @@ pub use file::SnapshotError;
 pub(crate) use lenient::{instant, quantity, text};
 pub use paths::QuotaPaths;
 pub use record::{ClaudeUsage, ClaudeWindow, SessionMark, record_claude};
-pub use sources::QuotaSources;
+pub use sources::{QuotaSources, SUBSCRIPTIONS};
 pub use status::{QuotaState, QuotaStatus, QuotaWindow, WindowScope};
 
 /// Evidence older than this is stale: 15 minutes.

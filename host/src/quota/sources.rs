@@ -19,6 +19,9 @@ use super::{
     QuotaCommand, QuotaHarness, QuotaPaths, QuotaState, QuotaStatus, SnapshotError, codex_log, file,
 };
 
+/// The names of which files of this machine may tell a quota.
+pub const SUBSCRIPTIONS: [&str; 3] = ["claude", "codex", "gemini"];
+
 /// The quota sources of this machine: files, and the commands that the user has configured.
 #[derive(Debug)]
 pub struct QuotaSources {

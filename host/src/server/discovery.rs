@@ -6,10 +6,8 @@ use super::state::AppState;
 use crate::cache::cache_source;
 use crate::config::{Config, ProviderConfig};
 use crate::probe::{HttpProbe, Probe, ProbeOutcome};
-use crate::quota::{QuotaHarness, QuotaPaths, QuotaSources, QuotaState};
+use crate::quota::{QuotaHarness, QuotaPaths, QuotaSources, QuotaState, SUBSCRIPTIONS};
 
-/// Subscriptions whose quota may be found on disk.
-const SUBSCRIPTIONS: [&str; 3] = ["claude", "codex", "gemini"];
 /// How long a local server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 

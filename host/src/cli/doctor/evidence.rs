@@ -5,14 +5,13 @@ use std::time::{Duration, SystemTime};
 use runtime_signals::config::Config;
 use runtime_signals::parsers::{ParserState, Parsers};
 use runtime_signals::probe::{HttpProbe, Probe, ProbeOutcome};
-use runtime_signals::quota::{QuotaHarness, QuotaPaths, QuotaSources, QuotaState};
+use runtime_signals::quota::{QuotaHarness, QuotaPaths, QuotaSources, QuotaState, SUBSCRIPTIONS};
 use runtime_signals::time::rfc3339;
 use runtime_signals::{Error, Service};
 
 use super::report::Report;
 use crate::cli::context::block_on;
 use crate::cli::human;
-use crate::cli::status::SUBSCRIPTIONS;
 
 const PROFILES: &str = "profiles";
 const PARSERS: &str = "parsers";

@@ -1,7 +1,5 @@
 //! Why the service could not be asked, and what to do.
 
-use std::error::Error;
-
 use http::StatusCode;
 use runtime_signals::config::ServiceAddress;
 
@@ -72,11 +70,7 @@ impl RemoteError {
 
 /// The last cause: those before it repeat the URL.
 pub(super) fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    shown(&cause.to_string())
+    anyhow::Chain::new(error).last().map(|cause| shown(&cause.to_string())).unwrap_or_default()
 }
 
 /// A text of somebody else's.

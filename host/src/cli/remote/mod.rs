@@ -20,7 +20,7 @@ pub(super) use self::answer::{Answer, Refusal};
 pub(super) use self::error::RemoteError;
 pub(super) use self::events::{Event, Events};
 pub(super) use self::providers::{Kind, kinds};
-pub(super) use self::signals::{Seen, signal, signals};
+pub(super) use self::signals::{Seen, entries, signal, signals};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the service may take beyond what it was asked to wait.

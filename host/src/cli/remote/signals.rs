@@ -45,6 +45,13 @@ pub(in crate::cli) async fn signal(remote: &Remote, provider: &str) -> Result<Op
     remote.get(&signal_path(provider), &[]).await?.read()
 }
 
+/// The signals of all providers of which there was any news, by name.
+pub(in crate::cli) async fn entries(remote: &Remote, store: &Store) -> anyhow::Result<Vec<CachedSignal>> {
+    let seen = signals(remote).await?;
+    let known = seen.iter().map(|seen| seen.cached(store)).filter_map(Result::transpose);
+    Ok(known.collect::<Result<_, _>>()?)
+}
+
 /// The signals of all providers, by name.
 pub(in crate::cli) async fn signals(remote: &Remote) -> Result<Vec<Seen>, RemoteError> {
     let all: Option<All> = remote.get("v1/signals", &[]).await?.read()?;

@@ -1,6 +1,6 @@
 //! How `watch` looks. Texts of others are shown harmless: what they hold of control characters becomes blanks.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -114,13 +114,12 @@ fn table_row(row: &Row, stale: bool, theme: Theme, now: SystemTime) -> TableRow<
     let tightest = tightest(signal, now);
     let reset =
         signal.quota_reset_at.or(signal.cooldown_until).or(tightest.and_then(|limit| limit.resets_at));
-    let p50 = Some(signal.recent_p50_latency).filter(|p50| !p50.is_zero());
     let cells = [
         Cell::from(printable(&signal.provider)),
         Cell::from(Span::styled(signal.status.as_str(), theme.of(signal.status))),
         Cell::from(tightest.map_or_else(|| NOTHING.into(), |limit| bar_and_share(limit, BAR, theme))),
         Cell::from(until(reset, now)),
-        Cell::from(p50.map_or_else(|| NOTHING.to_owned(), human::latency)),
+        Cell::from(or_nothing(human::p50(signal))),
         Cell::from(human::span(row.age(now))),
         Cell::from(why(signal)),
     ];
@@ -202,8 +201,7 @@ fn details_of(
 
 fn latency(signal: &Signal) -> String {
     let Some(latency) = signal.latency else {
-        let p50 = Some(signal.recent_p50_latency).filter(|p50| !p50.is_zero());
-        return p50.map_or_else(|| NOTHING.to_owned(), |p50| format!("p50 {}", human::latency(p50)));
+        return or_nothing(human::p50(signal).map(|p50| format!("p50 {p50}")));
     };
     let [p50, p90, p99] = [signal.recent_p50_latency, latency.p90, latency.p99].map(human::latency);
     let first = latency.ttfb_p50.map(|first| format!(", first byte {}", human::latency(first)));
@@ -250,8 +248,11 @@ fn bar(share: f64, width: usize) -> String {
 }
 
 fn until(time: Option<SystemTime>, now: SystemTime) -> String {
-    let wait = time.and_then(|at| at.duration_since(now).ok()).filter(|wait| *wait > Duration::ZERO);
-    wait.map_or_else(|| NOTHING.to_owned(), human::wait)
+    or_nothing(human::until(time, now))
+}
+
+fn or_nothing(text: Option<String>) -> String {
+    text.unwrap_or_else(|| NOTHING.to_owned())
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect, theme: Theme) {
@@ -268,6 +269,8 @@ fn help(frame: &mut Frame<'_>, area: Rect, theme: Theme) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
     use ratatui::crossterm::event::{KeyCode, KeyEvent};

@@ -21,11 +21,11 @@ pub(super) fn end_to_end(headers: &HeaderMap) -> HeaderMap {
     let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
     let mut passed = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
-        let goes = is_hop_by_hop(name)
+        let stays = is_hop_by_hop(name)
             || named.contains(name)
             || is_chunked && name == header::CONTENT_LENGTH
             || name.as_str() == TOKEN_HEADER;
-        if !goes {
+        if !stays {
             passed.append(name, value.clone());
         }
     }
