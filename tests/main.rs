@@ -37,4 +37,5 @@ mod secrets;
 mod serve;
 mod service;
 mod sglang;
+mod soak;
 mod support;

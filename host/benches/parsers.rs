@@ -2,7 +2,6 @@
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::hint::black_box;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -15,35 +14,18 @@ use tempfile::TempDir;
 #[allow(dead_code)]
 #[path = "../../tests/parsers/guests.rs"]
 mod guests;
+#[allow(dead_code, unreachable_pub)]
+#[path = "support/headers.rs"]
+mod headers;
+#[path = "support/versions.rs"]
+mod versions;
 
 use guests::Guest;
-
-/// Twenty headers; the parser asks for five names and is sent six.
-const HEADERS: [(&str, &str); 20] = [
-    ("date", "Thu, 15 Jan 2026 12:00:00 GMT"),
-    ("content-type", "application/json"),
-    ("content-length", "1234"),
-    ("connection", "keep-alive"),
-    ("server", "acme"),
-    ("x-request-id", "0123456789abcdef"),
-    ("x-acme-calls", "12/60"),
-    ("x-acme-calls-renew", "30s"),
-    ("x-acme-tokens", "90000/100000"),
-    ("x-acme-tokens-renew", "2026-01-15T12:00:06Z"),
-    ("x-acme-come-back", "0"),
-    ("x-acme-come-back", "1"),
-    ("strict-transport-security", "max-age=31536000"),
-    ("x-content-type-options", "nosniff"),
-    ("cf-cache-status", "DYNAMIC"),
-    ("cf-ray", "0123456789abcdef-FRA"),
-    ("alt-svc", "h3=\":443\""),
-    ("vary", "accept-encoding"),
-    ("access-control-allow-origin", "*"),
-    ("x-processing-ms", "812"),
-];
+use headers::ACME;
+use versions::versions;
 
 fn observation() -> Observation<'static> {
-    let mut observation = Observation::new("acme", "acme", &HEADERS, Duration::from_millis(840));
+    let mut observation = Observation::new("acme", "acme", &ACME, Duration::from_millis(840));
     observation.status = Some(200);
     observation
 }
@@ -78,19 +60,6 @@ impl Scene {
         let installed = self.store.parsers().unwrap().install(&candidate, how).unwrap();
         assert!(!installed.unchanged);
     }
-}
-
-/// Two versions of the example.
-fn versions() -> [Vec<u8>; 2] {
-    let file = Path::new(env!("RUNTIME_SIGNALS_ENGINE_WASM")).with_file_name("acme-parser.wasm");
-    let first = std::fs::read(file).unwrap();
-    let mut second = first.clone();
-    for at in 0..second.len() - 5 {
-        if &second[at..at + 5] == b"1.0.0" {
-            second[at..at + 5].copy_from_slice(b"1.0.1");
-        }
-    }
-    [first, second]
 }
 
 fn calls(criterion: &mut Criterion) {

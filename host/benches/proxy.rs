@@ -14,10 +14,13 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+#[path = "support/percentile.rs"]
+mod percentile;
 #[allow(dead_code)]
 #[path = "support/served.rs"]
 mod served;
 
+use percentile::percentile;
 use served::Served;
 
 /// Events of one stream, and from one to the next.
@@ -237,6 +240,6 @@ async fn measure() {
 /// The median and the 99th percentile, in microseconds.
 fn percentiles(waits: &mut [u64]) -> (f64, f64) {
     waits.sort_unstable();
-    let at = |percent: usize| waits[(waits.len() * percent / 100).min(waits.len() - 1)] as f64 / 1000.0;
-    (at(50), at(99))
+    let at = |part| percentile(waits, part) as f64 / 1000.0;
+    (at(0.5), at(0.99))
 }

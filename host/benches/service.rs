@@ -12,11 +12,14 @@ use serde_json::{Value, json};
 #[allow(dead_code, unreachable_pub)]
 #[path = "support/headers.rs"]
 mod headers;
+#[path = "support/percentile.rs"]
+mod percentile;
 #[allow(dead_code)]
 #[path = "support/served.rs"]
 mod served;
 
 use headers::{COMMON, OPENAI};
+use percentile::percentile;
 use served::Served;
 
 /// Lines of one request.
@@ -44,12 +47,6 @@ fn lines(count: usize, first: usize, providers: usize, headers: &[(&str, &str)])
         lines.push(b'\n');
     }
     lines
-}
-
-fn percentile(sorted: &[Duration], part: f64) -> Duration {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
-    let index = (sorted.len() as f64 * part) as usize;
-    sorted[index.min(sorted.len() - 1)]
 }
 
 /// Reads one signal again and again until the load ends.

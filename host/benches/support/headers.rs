@@ -43,3 +43,27 @@ pub const ANTHROPIC: [(&str, &str); 12] = [
     ("anthropic-ratelimit-output-tokens-remaining", "16000"),
     ("anthropic-ratelimit-output-tokens-reset", "2026-01-15T12:00:00Z"),
 ];
+
+/// What the provider of the example parser sends: twenty headers; the parser asks for five names and is sent six.
+pub const ACME: [(&str, &str); 20] = [
+    ("date", "Thu, 15 Jan 2026 12:00:00 GMT"),
+    ("content-type", "application/json"),
+    ("content-length", "1234"),
+    ("connection", "keep-alive"),
+    ("server", "acme"),
+    ("x-request-id", "0123456789abcdef"),
+    ("x-acme-calls", "12/60"),
+    ("x-acme-calls-renew", "30s"),
+    ("x-acme-tokens", "90000/100000"),
+    ("x-acme-tokens-renew", "2026-01-15T12:00:06Z"),
+    ("x-acme-come-back", "0"),
+    ("x-acme-come-back", "1"),
+    ("strict-transport-security", "max-age=31536000"),
+    ("x-content-type-options", "nosniff"),
+    ("cf-cache-status", "DYNAMIC"),
+    ("cf-ray", "0123456789abcdef-FRA"),
+    ("alt-svc", "h3=\":443\""),
+    ("vary", "accept-encoding"),
+    ("access-control-allow-origin", "*"),
+    ("x-processing-ms", "812"),
+];
