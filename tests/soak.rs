@@ -21,6 +21,7 @@ impl Run {
     /// One in which all is as it should be: what grows does so at first.
     fn steady() -> Self {
         let end = End {
+            rate: 5000,
             exit: "exit status: 0".into(),
             is_graceful: true,
             stop_s: 0.2,
@@ -97,6 +98,12 @@ fn a_single_error_or_refusal_fails() {
     let once: fn(f64) -> f64 = |minute| f64::from(u8::from(minute == 30.0));
     assert_eq!(Run::steady().with("errors", once).failures(), ["errors: 1"]);
     assert_eq!(Run::steady().with("refused", once).failures(), ["refused: 1"]);
+}
+
+#[test]
+fn a_load_that_was_not_borne_fails() {
+    let slow = Run::steady().with("accepted", |_| 290_000.0);
+    assert_eq!(slow.failures(), ["the service did not keep up with 5000 observations a second"]);
 }
 
 #[test]

@@ -16,9 +16,9 @@ use crate::tally::Meter;
 pub(crate) const PROVIDERS: usize = 1000;
 /// Observations of one request.
 const BATCH: u32 = 100;
-/// What providers allow in a window, and how many seconds the window lasts on.
+/// What providers allow in a window, and how many seconds the window lasts on: longer than anything is late.
 const ALLOWED: u64 = 10_000;
-const WINDOW: i64 = 60;
+const WINDOW: i64 = 600;
 /// Of so many calls one is refused, and of so many one fails.
 const REFUSED_OF: u64 = 97;
 const FAILED_OF: u64 = 193;

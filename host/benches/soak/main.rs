@@ -144,6 +144,7 @@ fn soak(lasts: Duration, rate: u32, file: &Path) {
         posters.iter().flat_map(|poster| poster.lost(&scene.runtime_folder())).collect();
     lost.sort();
     let end = End {
+        rate,
         exit: status.to_string(),
         is_graceful: status.success(),
         stop_s,

@@ -13,6 +13,8 @@ const END: &str = "# ";
 /// What came of a run.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct End {
+    /// Observations a second, as they were due.
+    pub(crate) rate: u32,
     pub(crate) exit: String,
     pub(crate) is_graceful: bool,
     /// Seconds from the signal to the end.

@@ -10,6 +10,8 @@ pub(crate) const WARM_UP: f64 = 0.15;
 const MOST_GROWTH: f64 = 0.10;
 /// By how many descriptors, or threads, the last third may have more than the first.
 const MOST_MORE: f64 = 2.0;
+/// The share of the observations that were due that has to be accepted.
+const LEAST_ACCEPTED: f64 = 0.98;
 /// With fewer samples nothing is said.
 const LEAST_SAMPLES: usize = 9;
 
@@ -97,7 +99,7 @@ pub(crate) fn of(samples: &Samples) -> Verdict {
     }
     work(samples, &mut verdict);
     match &samples.end {
-        Some(end) => ended(end, &mut verdict),
+        Some(end) => ended(end, samples, &mut verdict),
         None => verdict.failures.push("the run did not come to its end".into()),
     }
     verdict
@@ -177,7 +179,7 @@ fn work(samples: &Samples, verdict: &mut Verdict) {
     }
 }
 
-fn ended(end: &End, verdict: &mut Verdict) {
+fn ended(end: &End, samples: &Samples, verdict: &mut Verdict) {
     let kept = end.providers - end.lost.len();
     verdict.lines.push(format!(
         "ended after {:.1} s: {}; of {kept} of {} providers the last acknowledged observation is on disk; {} other files are left; \
@@ -188,6 +190,9 @@ fn ended(end: &End, verdict: &mut Verdict) {
         end.left_over.len(),
         end.warnings
     ));
+    if mean(&settled(samples, &samples.rate("accepted"))) < f64::from(end.rate) * LEAST_ACCEPTED {
+        verdict.failures.push(format!("the service did not keep up with {} observations a second", end.rate));
+    }
     if !end.is_graceful {
         verdict.failures.push(format!("the service ended with {}", end.exit));
     }
