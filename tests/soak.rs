@@ -11,9 +11,12 @@ use std::collections::BTreeMap;
 
 use samples::{End, Samples};
 
+/// A value by the minute.
+type Value = fn(f64) -> f64;
+
 /// A run of an hour with a sample a minute.
 struct Run {
-    columns: Vec<(&'static str, fn(f64) -> f64)>,
+    columns: Vec<(&'static str, Value)>,
     end: Option<End>,
 }
 
@@ -32,7 +35,7 @@ impl Run {
             log_errors: 0,
             messages: BTreeMap::new(),
         };
-        let columns: Vec<(_, fn(f64) -> f64)> = vec![
+        let columns: Vec<(_, Value)> = vec![
             ("time_s", |minute| minute * 60.0),
             ("resident_mib", |minute| 100.0 - 50.0 / minute.powi(2) + minute % 3.0),
             ("descriptors", |minute| 50.0 + minute % 4.0),
@@ -46,7 +49,7 @@ impl Run {
     }
 
     /// With another column in place of the one of this name.
-    fn with(mut self, name: &str, value: fn(f64) -> f64) -> Self {
+    fn with(mut self, name: &str, value: Value) -> Self {
         self.columns.iter_mut().find(|(other, _)| *other == name).unwrap().1 = value;
         self
     }
@@ -88,14 +91,14 @@ fn memory_that_goes_on_growing_fails() {
 
 #[test]
 fn descriptors_and_threads_that_become_more_fail() {
-    let growing: fn(f64) -> f64 = |minute| 50.0 + (minute / 10.0).floor();
+    let growing: Value = |minute| 50.0 + (minute / 10.0).floor();
     assert_eq!(Run::steady().with("descriptors", growing).failures(), ["descriptors became more"]);
     assert_eq!(Run::steady().with("threads", growing).failures(), ["threads became more"]);
 }
 
 #[test]
 fn a_single_error_or_refusal_fails() {
-    let once: fn(f64) -> f64 = |minute| f64::from(u8::from(minute == 30.0));
+    let once: Value = |minute| f64::from(u8::from(minute == 30.0));
     assert_eq!(Run::steady().with("errors", once).failures(), ["errors: 1"]);
     assert_eq!(Run::steady().with("refused", once).failures(), ["refused: 1"]);
 }

@@ -70,13 +70,13 @@ impl Provider {
             "provider": Self::name(self.number), "type": self.provider_type(), "status": 200, "latency_ms": latency,
             "model": "gpt-4o", "at": at.to_string()
         });
-        if turn % FAILED_OF == 0 {
+        if turn.is_multiple_of(FAILED_OF) {
             (call["status"], call["body"]) = (json!(500), json!(FAILURE));
             call["headers"] = COMMON.iter().map(|(name, value)| json!([name, value])).collect();
             return call;
         }
         self.told += 1;
-        let (left, is_refused) = (remaining(self.told), turn % REFUSED_OF == 0);
+        let (left, is_refused) = (remaining(self.told), turn.is_multiple_of(REFUSED_OF));
         let resets_at = Timestamp::from_second(at.as_second()).unwrap() + WINDOW.seconds();
         let mut headers: Vec<Value> = Vec::new();
         for (name, value) in self.headers() {

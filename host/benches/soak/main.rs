@@ -121,24 +121,26 @@ fn soak(lasts: Duration, rate: u32, file: &Path) {
     println!("the service runs at {} in {}", scene.served.address(), scene.served.home().display());
     let course = Course::new(lasts);
     let mut writer = Samples::create(file);
-    thread::scope(|threads| {
-        let (course, meter, address) = (&course, &meter, scene.served.address());
-        let served = &scene.served;
+    let address = scene.served.address().to_owned();
+    let (status, stop_s) = thread::scope(|threads| {
+        let (course, meter, address) = (&course, &meter, address.as_str());
+        let mut clients = Vec::new();
         for poster in &mut posters {
-            threads.spawn(move || poster.run(course, meter));
+            clients.push(threads.spawn(move || poster.run(course, meter)));
         }
         for index in 0..READERS {
-            threads.spawn(move || reading::read(address, index, READERS, course, meter));
+            clients.push(threads.spawn(move || reading::read(address, index, READERS, course, meter)));
         }
-        threads.spawn(move || reading::listen(address, course, meter));
-        let (redis, publisher) = (&mut scene.redis, &mut scene.publisher);
+        let (redis, publisher) = (&mut scene.redis, &scene.publisher);
+        clients.push(threads.spawn(move || disturbances::swaps(publisher, address, course, meter)));
         threads.spawn(move || disturbances::outages(redis, course, meter));
-        threads.spawn(move || disturbances::swaps(publisher, address, course, meter));
-        sampler::sample(served, course, meter, &mut writer);
+        threads.spawn(move || reading::listen(address, course, meter));
+        sampler::sample(&scene.served, course, meter, &mut writer);
+        clients.into_iter().for_each(|client| client.join().unwrap());
+        // What came last is not written yet: that is for the service to do.
+        let began = Instant::now();
+        (scene.served.end(), began.elapsed().as_secs_f64())
     });
-    let began = Instant::now();
-    let status = scene.served.end();
-    let stop_s = began.elapsed().as_secs_f64();
     let log = scene.log();
     let mut lost: Vec<String> =
         posters.iter().flat_map(|poster| poster.lost(&scene.runtime_folder())).collect();

@@ -57,7 +57,11 @@ pub(crate) fn read(address: &str, index: u32, readers: u32, course: &Course, met
 /// Takes all events until the load is over.
 pub(crate) fn listen(address: &str, course: &Course, meter: &Meter) {
     while !course.is_over() {
-        if let Err(error) = listen_once(address, course, meter) {
+        let listened = listen_once(address, course, meter);
+        // It may also end with the service.
+        if let Err(error) = listened
+            && !course.is_over()
+        {
             meter.error(format!("GET /v1/events: {error}"));
             course.sleep_until(Instant::now() + Duration::from_secs(1));
         }

@@ -21,14 +21,14 @@ const MIB: f64 = 1024.0 * 1024.0;
 /// Samples until the load is over; a service that ends by itself ends the load.
 pub(crate) fn sample(served: &Served, course: &Course, meter: &Meter, writer: &mut Writer) {
     let mut schedule = Schedule::new(course.began + EACH, EACH);
-    let mut number = 0;
+    let mut number = 0_usize;
     while schedule.next(course).is_some() {
         if !served.is_running() {
             meter.error("the service has ended by itself".to_owned());
             return course.break_off();
         }
         let row = row(served, course, meter);
-        if number % TELL == 0 {
+        if number.is_multiple_of(TELL) {
             println!("{}", Writer::told(&row));
         }
         number += 1;
