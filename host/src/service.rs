@@ -1,7 +1,7 @@
 //! The service: a store whose signals go to a cache that other processes read.
 //!
-//! Observing returns after the update in memory; what has changed is written behind, at most
-//! [`WRITE_BEHIND`] later, newest first wins, and flushed at the end. Durable forms return when it is on
+//! Observing returns after the update in memory; what has changed is written behind, [`WRITE_BEHIND`] later
+//! unless very many change, newest first wins, and flushed at the end. Durable forms return when it is on
 //! disk. Before a provider is judged for the first time, what other processes have stored of it is taken in.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::shared;
 use crate::signal::{Scope, Signal};
 use crate::store::{CollectInput, Store};
 use crate::wait::{Need, Wait};
-use crate::write_behind::WriteBehind;
+use crate::write_behind::{Known, Urgency, WriteBehind};
 
 pub use crate::write_behind::WRITE_BEHIND;
 
@@ -77,6 +77,10 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// Takes in what is stored of a provider.
     fn adopt(&self, source: &Source) -> Result<(), Error> {
         let Some(Raw { bytes, .. }) = self.cache.read(source)? else { return Ok(()) };
@@ -218,7 +222,8 @@ impl Service {
             Some(error) => {
                 self.observe_response(&Observation::failed(provider, provider_type, error, latency))
             }
-            None => self.persist_later(provider),
+            None if provider.is_empty() => Ok(self.unknown()),
+            None => self.persist_later(&self.know(provider)?, Urgency::Routine),
         }
     }
 
@@ -245,11 +250,12 @@ impl Service {
     /// # Errors
     /// The name cannot be a file name, the cache cannot be read, or the engine failed. Nothing was recorded.
     pub fn observe_response(&self, observation: &Observation<'_>) -> Result<Signal, Error> {
-        if !observation.provider.is_empty() {
-            self.know(observation.provider)?;
-            self.disk.store.record(observation)?;
+        if observation.provider.is_empty() {
+            return Ok(self.unknown());
         }
-        self.persist_later(observation.provider)
+        let known = self.know(observation.provider)?;
+        self.disk.store.record(observation)?;
+        self.persist_later(&known, urgency(observation))
     }
 
     /// As [`observe_response`](Self::observe_response), but returns when the signal is on disk.
@@ -268,26 +274,30 @@ impl Service {
     /// # Errors
     /// The engine failed before anything was recorded.
     pub fn observe_batch(&self, observations: &[Observation<'_>]) -> Result<Vec<Result<(), Error>>, Error> {
-        let known = observations.iter().map(|observation| self.know(observation.provider));
-        let known: Vec<_> = known.collect();
+        let know = |observation: &Observation<'_>| match observation.provider {
+            "" => Ok(None),
+            provider => self.know(provider).map(Some),
+        };
+        let known: Vec<_> = observations.iter().map(know).collect();
         let good = observations.iter().zip(&known).filter(|(_, known)| known.is_ok());
         let good: Vec<_> = good.map(|(observation, _)| *observation).collect();
         let mut recorded = self.disk.store.record_batch(&good)?.into_iter();
         let outcomes = known.into_iter().zip(observations).map(|(known, observation)| {
-            known?;
+            let known = known?;
             recorded.next().unwrap_or(Ok(()))?;
-            self.behind.mark(&cache_source(observation.provider)?)
+            known.map_or(Ok(()), |known| self.behind.mark(&known, urgency(observation)))
         });
         Ok(outcomes.collect())
     }
 
-    fn persist_later(&self, provider: &str) -> Result<Signal, Error> {
-        if provider.is_empty() {
-            return Ok(Signal::unknown(String::new(), self.disk.store.now()));
-        }
-        self.know(provider)?;
-        let signal = self.disk.store.recorded(provider)?;
-        self.behind.mark(&cache_source(provider)?)?;
+    /// The signal of the provider without a name.
+    fn unknown(&self) -> Signal {
+        Signal::unknown(String::new(), self.disk.store.now())
+    }
+
+    fn persist_later(&self, known: &Arc<Known>, urgency: Urgency) -> Result<Signal, Error> {
+        let signal = self.disk.store.recorded(known.source().name())?;
+        self.behind.mark(known, urgency)?;
         Ok(signal)
     }
 
@@ -295,12 +305,12 @@ impl Service {
         if provider.is_empty() {
             return Ok(());
         }
-        self.behind.write_now(&cache_source(provider)?, Durability::Durable)
+        self.behind.write_now(&self.know(provider)?, Durability::Durable)
     }
 
     /// Writes a provider now, so that other processes see it.
     pub(crate) fn persist(&self, source: &Source) -> Result<(), Error> {
-        self.behind.write_now(source, Durability::Visible)
+        self.behind.write_now(&self.know(source.name())?, Durability::Visible)
     }
 
     /// Takes in what others have stored of a provider by now.
@@ -335,8 +345,8 @@ impl Service {
     }
 
     /// Takes in what others have stored of a provider, the first time that it is asked about.
-    fn know(&self, provider: &str) -> Result<(), Error> {
-        self.behind.first_time(provider, |source| self.disk.adopt(source))
+    fn know(&self, provider: &str) -> Result<Arc<Known>, Error> {
+        self.behind.known(provider, |source| self.disk.adopt(source))
     }
 
     /// Refreshes a provider and writes the result now. At most one refresh is in flight: others share its
@@ -458,4 +468,10 @@ impl Service {
         self.know(provider)?;
         self.disk.store.record_response(provider, headers, latency, provider_type)
     }
+}
+
+/// How soon other processes need to know of a call.
+fn urgency(observation: &Observation<'_>) -> Urgency {
+    let failed = observation.error.is_some() || observation.status.is_some_and(|status| status >= 400);
+    if failed { Urgency::Urgent } else { Urgency::Routine }
 }

@@ -1,11 +1,11 @@
 //! The store: what is known in memory about all providers, and where more evidence comes from.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{COMPONENT, CommitDecision, Engine, EngineOptions, Evidence, EvidenceSource};
+use crate::engine::{COMPONENT, CommitDecision, Engine, EngineOptions, Evidence, EvidenceSource, Keeper};
 use crate::error::Error;
 use crate::observation::{Counts, Headers, Observation};
 use crate::parsers::{self, Parsers};
@@ -136,6 +136,18 @@ impl Store {
     #[must_use]
     pub fn parsers(&self) -> Option<&Arc<Parsers>> {
         self.inner.parsers.as_ref()
+    }
+
+    /// How many providers were forgotten since there was no room for them
+    /// ([`EngineOptions::providers`](crate::EngineOptions::providers)).
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        self.inner.engine.forgotten()
+    }
+
+    /// Has a keeper asked before a provider is forgotten, for as long as it lives.
+    pub(crate) fn keep(&self, keeper: Weak<dyn Keeper>) {
+        self.inner.engine.keep(keeper);
     }
 
     /// The time by the store's clock.

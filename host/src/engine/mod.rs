@@ -29,6 +29,7 @@ mod limits;
 mod packed_signal;
 mod packing;
 mod profile;
+mod room;
 mod shard;
 mod ticker;
 
@@ -41,9 +42,11 @@ pub(crate) use bindings::exports::runtime_signals::signals::types as wit;
 pub(crate) use convert::{Evidence, FromWit, ToWit, nanoseconds};
 pub(crate) use limits::{Usage, bounded, thread_cpu_time};
 pub(crate) use profile::{EvidenceSource, Profile};
+pub(crate) use room::Keeper;
 
 use bindings::exports::runtime_signals::signals::runtime_signals::CommitOutcome;
 use instance::Call;
+use room::Room;
 use shard::{AddedProfiles, Place, Shard, Template};
 
 /// The engine component that this version was built with.
@@ -70,11 +73,21 @@ pub struct EngineOptions {
     pub shards: usize,
     /// Latency samples kept for each provider; 0 means 100.
     pub latency_window: u32,
+    /// Providers that are known at the same time, about; 0 means 20,000. For a new one those are forgotten that were
+    /// not asked or told about for the longest time. A service writes them first, and takes them in again when they
+    /// come back.
+    pub providers: usize,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { code_cache: CodeCache::User, limits: Limits::default(), shards: 0, latency_window: 0 }
+        Self {
+            code_cache: CodeCache::User,
+            limits: Limits::default(),
+            shards: 0,
+            latency_window: 0,
+            providers: 0,
+        }
     }
 }
 
@@ -82,6 +95,7 @@ impl Default for EngineOptions {
 pub(crate) struct Engine {
     shards: Box<[Mutex<Shard>]>,
     template: Arc<Template>,
+    room: Room,
     hasher: DefaultHashBuilder,
     /// How provider types are read, as far as they were asked about.
     profiles: RwLock<HashMap<Box<str>, Arc<Profile>, DefaultHashBuilder>>,
@@ -135,6 +149,7 @@ impl Engine {
         Ok(Self {
             shards: (0..shards).map(|_| Mutex::new(Shard::new(template.clone()))).collect(),
             template,
+            room: Room::new(options.providers, shards),
             hasher: DefaultHashBuilder::default(),
             profiles: RwLock::default(),
         })
@@ -142,10 +157,29 @@ impl Engine {
 
     /// The shard and the place of a provider.
     fn shard(&self, provider: &str) -> (MutexGuard<'_, Shard>, Place) {
-        let hash = self.hasher.hash_one(provider);
-        let mut shard = self.lock(self.index(hash));
+        let hash = self.hash(provider);
+        let mut shard = self.lock_with_room(self.index(hash), [(provider, hash)]);
         let place = shard.place(provider, hash);
         (shard, place)
+    }
+
+    fn hash(&self, provider: &str) -> u64 {
+        self.hasher.hash_one(provider)
+    }
+
+    /// Locks a shard, after there is room for those of the named providers that are new.
+    fn lock_with_room<'a>(
+        &self,
+        index: usize,
+        named: impl IntoIterator<Item = (&'a str, u64)>,
+    ) -> MutexGuard<'_, Shard> {
+        let shard = self.lock(index);
+        if shard.count() < self.room.most() || named.into_iter().all(|(name, hash)| shard.knows(name, hash)) {
+            return shard;
+        }
+        drop(shard);
+        self.make_room(index);
+        self.lock(index)
     }
 
     fn index(&self, hash: u64) -> usize {
@@ -214,8 +248,8 @@ impl Engine {
         now: SystemTime,
     ) -> Result<Vec<Result<(), EngineError>>, EngineError> {
         let profiles = self.profiles_of(observations)?;
-        let hash = |observation: &Observation<'_>| self.hasher.hash_one(observation.provider);
-        let hashes: Vec<u64> = observations.iter().map(hash).collect();
+        let hashes: Vec<u64> =
+            observations.iter().map(|observation| self.hash(observation.provider)).collect();
         let mut results: Vec<_> = observations.iter().map(|_| Ok(())).collect();
         for index in 0..self.shards.len() {
             let mut packed = Vec::new();
@@ -231,7 +265,8 @@ impl Engine {
             if members.is_empty() {
                 continue;
             }
-            let mut shard = self.lock(index);
+            let named = members.iter().map(|(name, hash, _)| (*name, *hash));
+            let mut shard = self.lock_with_room(index, named);
             let places: Vec<_> = members.iter().map(|(name, hash, _)| shard.place(name, *hash)).collect();
             let outcomes = shard.record(&mut packed, &places);
             members.into_iter().zip(outcomes).for_each(|((_, _, result), outcome)| *result = outcome);
@@ -388,7 +423,7 @@ impl Engine {
         provider: &str,
         call: impl FnOnce(Call<'_>) -> instance::Answer<T>,
     ) -> Result<T, EngineError> {
-        self.lock(self.index(self.hasher.hash_one(provider))).call(call)
+        self.lock(self.index(self.hash(provider))).call(call)
     }
 
     /// Forgets refusals and limits of a provider, or of one of its models.

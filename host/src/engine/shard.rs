@@ -28,6 +28,8 @@ pub(super) struct Shard {
     generation: u64,
     providers: Vec<Provider>,
     by_name: HashTable<usize>,
+    /// Counts how often a provider was asked or told about.
+    uses: u64,
 }
 
 /// What instances are made of.
@@ -77,6 +79,8 @@ impl AddedProfiles {
 struct Provider {
     name: Box<str>,
     hash: u64,
+    /// When it was last asked or told about, as counted by the shard.
+    used: u64,
     /// Its handle, and the generation that gave it out.
     handle: Option<(u64, u32)>,
     state: Vec<u8>,
@@ -90,21 +94,76 @@ pub(super) struct Place(usize);
 
 impl Shard {
     pub(super) const fn new(template: Arc<Template>) -> Self {
-        Self { template, instance: None, generation: 0, providers: Vec::new(), by_name: HashTable::new() }
+        Self {
+            template,
+            instance: None,
+            generation: 0,
+            providers: Vec::new(),
+            by_name: HashTable::new(),
+            uses: 0,
+        }
     }
 
-    /// The place of a provider, made if there is none.
+    fn find(&self, name: &str, hash: u64) -> Option<usize> {
+        let same = |index: &usize| self.providers.get(*index).is_some_and(|provider| *provider.name == *name);
+        self.by_name.find(hash, same).copied()
+    }
+
+    /// The place of a provider, made if there is none. It holds until a provider is forgotten.
     pub(super) fn place(&mut self, name: &str, hash: u64) -> Place {
-        let Self { providers, by_name, .. } = self;
-        let same = |index: &usize| providers.get(*index).is_some_and(|provider| *provider.name == *name);
-        if let Some(index) = by_name.find(hash, same) {
-            return Place(*index);
-        }
-        let index = providers.len();
-        let (state, journal) = (Vec::new(), Journal::default());
-        providers.push(Provider { name: name.into(), hash, handle: None, state, journal });
-        by_name.insert_unique(hash, index, |index| providers.get(*index).map_or(0, |other| other.hash));
+        self.uses += 1;
+        let used = self.uses;
+        let index = self.find(name, hash).unwrap_or_else(|| {
+            let index = self.providers.len();
+            let (state, journal) = (Vec::new(), Journal::default());
+            self.providers.push(Provider { name: name.into(), hash, used, handle: None, state, journal });
+            let Self { providers, by_name, .. } = self;
+            by_name.insert_unique(hash, index, |index| providers.get(*index).map_or(0, |other| other.hash));
+            index
+        });
+        self.providers.get_mut(index).into_iter().for_each(|provider| provider.used = used);
         Place(index)
+    }
+
+    /// How many providers there are.
+    pub(super) const fn count(&self) -> usize {
+        self.providers.len()
+    }
+
+    pub(super) fn knows(&self, name: &str, hash: u64) -> bool {
+        self.find(name, hash).is_some()
+    }
+
+    /// The providers that were not asked or told about for the longest time, and when they last were.
+    pub(super) fn oldest(&self, count: usize) -> Vec<(Box<str>, u64)> {
+        let mut by_use: Vec<_> = self.providers.iter().map(|provider| (provider.used, &provider.name)).collect();
+        let count = count.min(by_use.len());
+        if let Some(last) = count.checked_sub(1) {
+            by_use.select_nth_unstable(last);
+        }
+        by_use.into_iter().take(count).map(|(used, name)| (name.clone(), used)).collect()
+    }
+
+    /// Forgets a provider that was not asked or told about since. Tells whether it was forgotten.
+    pub(super) fn forget(&mut self, name: &str, hash: u64, used: u64) -> bool {
+        let known = self.find(name, hash).filter(|index| {
+            self.providers.get(*index).is_some_and(|provider| provider.used == used)
+        });
+        let Some(index) = known else { return false };
+        if let Some(handle) = self.handle_now(Place(index)) {
+            // Where that traps, the instance is gone, and the provider with it.
+            let _ = self.call(|Call { store, api, providers }| api.store().call_forget(store, providers, handle));
+        }
+        if let Ok(entry) = self.by_name.find_entry(hash, |place| *place == index) {
+            entry.remove();
+        }
+        self.providers.swap_remove(index);
+        // The last one has taken its place.
+        let last = self.providers.len();
+        let moved = self.providers.get(index).map(|provider| provider.hash);
+        let entry = moved.and_then(|hash| self.by_name.find_mut(hash, |place| *place == last));
+        entry.into_iter().for_each(|place| *place = index);
+        true
     }
 
     /// The names of all providers.

@@ -143,9 +143,7 @@ impl Exchange {
     }
 
     fn merge(&mut self, provider: &str, signal: &Signal, mut known: Known) -> Result<(), Error> {
-        let has_news = self.tier.news.has(provider) || self.held_back.contains(provider);
-        let before = self.book.get(provider).and_then(|known| known.here.as_ref());
-        let unchanged = before.and_then(|here| here.stored).filter(|_| !has_news);
+        let unchanged = if self.has_changed(provider)? { None } else { self.stored_before(provider) };
         if !self.board.take_in_shared(provider, signal, unchanged, self.tier.most)? {
             tracing::debug!(provider, "there are as many providers as may be");
             return Ok(());
@@ -158,6 +156,23 @@ impl Exchange {
         };
         self.book.insert(provider.into(), known);
         Ok(())
+    }
+
+    /// Has anything changed here since the value that was seen last held all of it? News alone does not tell: what is
+    /// taken in and written here is news as well.
+    fn has_changed(&mut self, provider: &str) -> Result<bool, Error> {
+        if !self.tier.news.has(provider) && !self.held_back.contains(provider) {
+            return Ok(false);
+        }
+        let Some(entry) = self.board.entry(provider)? else { return Ok(false) };
+        let now = Here::of(self.board.service(), &entry.signal)?;
+        let before = self.book.get_mut(provider).and_then(|known| known.here.as_mut());
+        Ok(before.is_none_or(|before| !before.is_still(&now)))
+    }
+
+    /// What was on disk then.
+    fn stored_before(&self, provider: &str) -> Option<u64> {
+        self.book.get(provider)?.here.as_ref()?.stored
     }
 
     /// Publishes some of what there is news of.
@@ -224,8 +239,7 @@ impl Exchange {
         if let Some(known) = known
             && let Some(before) = &mut known.here
         {
-            if before.facts == here.facts {
-                before.stored = here.stored;
+            if before.is_still(&here) {
                 return Ok(None);
             }
             let was_now = known.published_at.is_some_and(|at| at.elapsed() < PAUSE);

@@ -32,6 +32,15 @@ impl Here {
         let stored = stored.map(|raw| hash_of(&raw.bytes));
         Ok(Self { facts: facts_of(service, signal)?, gist: Gist::of(signal), stored })
     }
+
+    /// Is it still the same? What is on disk by now may be worded anew.
+    pub(super) fn is_still(&mut self, now: &Self) -> bool {
+        let same = self.facts == now.facts;
+        if same {
+            self.stored = now.stored;
+        }
+        same
+    }
 }
 
 /// A hash of what a signal says: without what each host measures for itself, and without the time at which it was judged.

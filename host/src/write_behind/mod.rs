@@ -1,0 +1,266 @@
+//! Writing behind: what has changed in memory reaches the disk a little later, newest first wins.
+//!
+//! A thread writes each provider that was marked, at most once an interval. It starts with the first mark
+//! and ends with the service, which flushes. A write that fails is tried again an interval later. Where so
+//! many providers change that their files would take more than 5 % of a core, each waits its turn for longer.
+
+mod budget;
+mod queue;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hashbrown::DefaultHashBuilder;
+
+use crate::cache::{Durability, Source, cache_source};
+use crate::engine::{Keeper, thread_cpu_time};
+use crate::error::Error;
+use crate::service::Disk;
+
+use budget::Budget;
+use queue::{Queue, Ticket};
+
+pub(crate) use queue::Urgency;
+
+/// From a change in memory to its file, unless the files would take more than 5 % of a core: then as much longer as
+/// that takes.
+pub const WRITE_BEHIND: Duration = Duration::from_millis(250);
+
+/// Marked providers, and the thread that writes them.
+pub(crate) struct WriteBehind {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    disk: Disk,
+    known: RwLock<HashMap<Box<str>, Arc<Known>, DefaultHashBuilder>>,
+    /// Held where a queue is worked off, from taking a provider out until it is written.
+    writing: Mutex<()>,
+    queue: Mutex<Queue>,
+    changed: Condvar,
+}
+
+/// A provider of which has been taken in what was stored.
+pub(crate) struct Known {
+    source: Source,
+    marks: Mutex<Marks>,
+}
+
+/// What is to be done for a provider.
+#[derive(Default)]
+struct Marks {
+    /// Where it stands in the queue, if it has changed.
+    queued: Option<(Ticket, Urgency)>,
+    /// Has it been written without being forced to the disk?
+    unforced: bool,
+}
+
+impl Known {
+    pub(crate) const fn source(&self) -> &Source {
+        &self.source
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, provider: &str) -> Option<Arc<Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(provider).cloned()
+    }
+
+    fn all_known(&self) -> Vec<Arc<Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Queues a provider that is not queued, or only as a less urgent one.
+    fn mark(&self, known: &Arc<Known>, urgency: Urgency, start: impl FnOnce(&mut Queue) -> Result<(), Error>) -> Result<(), Error> {
+        let mut marks = known.marks();
+        if marks.queued.is_some_and(|(_, queued)| queued <= urgency) {
+            return Ok(());
+        }
+        let mut queue = self.queue();
+        start(&mut queue)?;
+        // Who is not in the queue any more is being written.
+        let waiting = marks.queued.filter(|(ticket, queued)| queue.remove(*ticket, *queued));
+        let due = waiting.map_or_else(|| Instant::now() + WRITE_BEHIND, |(ticket, _)| ticket.due);
+        marks.queued = Some((queue.push(due, urgency, known.clone()), urgency));
+        drop(queue);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Takes the mark off a provider. Tells whether it had one.
+    fn unmark(&self, known: &Known) -> bool {
+        let mut marks = known.marks();
+        let queued = marks.queued.take();
+        if let Some((ticket, urgency)) = queued {
+            self.queue().remove(ticket, urgency);
+        }
+        queued.is_some()
+    }
+
+    /// Writes a provider that has no mark.
+    fn write(&self, known: &Arc<Known>, durability: Durability) -> Result<(), Error> {
+        // Before a forced write and after one that is not: so of two at once, none is taken for forced that is not.
+        let unforced = match durability {
+            Durability::Durable => std::mem::take(&mut known.marks().unforced),
+            Durability::Visible => true,
+        };
+        let settled = self.disk.settle(&known.source, durability);
+        if settled.is_err() || durability == Durability::Visible {
+            known.marks().unforced |= unforced;
+        }
+        settled.map(drop).inspect_err(|error| {
+            tracing::warn!(provider = known.source.name(), %error, "a signal could not be written; trying again");
+            // It is queued as it was: the thread has been started, or will be by the next mark.
+            let _ = self.mark(known, Urgency::Urgent, |_| Ok(()));
+        })
+    }
+}
+
+impl Keeper for Shared {
+    fn release(&self, provider: &str) -> bool {
+        let Some(known) = self.find(provider) else { return true };
+        if self.unmark(&known) && self.write(&known, Durability::Visible).is_err() {
+            return false;
+        }
+        let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = known.marks().queued.is_some();
+        if !changed {
+            all.remove(provider);
+        }
+        !changed
+    }
+}
+
+impl WriteBehind {
+    pub(crate) fn new(disk: Disk) -> Self {
+        let shared = Arc::new(Shared {
+            disk,
+            known: RwLock::default(),
+            writing: Mutex::default(),
+            queue: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let keeper = Arc::downgrade(&shared);
+        shared.disk.store().keep(keeper);
+        Self { shared }
+    }
+
+    /// Looks up a provider. One that was not asked about before is adopted first.
+    ///
+    /// # Errors
+    /// The name cannot be a file name, or what `adopt` says.
+    pub(crate) fn known(
+        &self,
+        provider: &str,
+        adopt: impl FnOnce(&Source) -> Result<(), Error>,
+    ) -> Result<Arc<Known>, Error> {
+        if let Some(known) = self.shared.find(provider) {
+            return Ok(known);
+        }
+        let source = cache_source(provider)?;
+        adopt(&source)?;
+        let mut all = self.shared.known.write().unwrap_or_else(PoisonError::into_inner);
+        let known = || Arc::new(Known { source, marks: Mutex::default() });
+        Ok(all.entry(provider.into()).or_insert_with(known).clone())
+    }
+
+    /// Has a provider written within the interval.
+    ///
+    /// # Errors
+    /// There can be no thread.
+    pub(crate) fn mark(&self, known: &Arc<Known>, urgency: Urgency) -> Result<(), Error> {
+        self.shared.mark(known, urgency, |queue| self.start(queue))
+    }
+
+    fn start(&self, queue: &mut Queue) -> Result<(), Error> {
+        if !queue.running {
+            let shared = Arc::downgrade(&self.shared);
+            let thread = thread::Builder::new().name("runtime-signals-write-behind".into());
+            thread
+                .spawn(move || run(&shared))
+                .map_err(|error| Error::Thread { task: "writing signals", error })?;
+            queue.running = true;
+        }
+        Ok(())
+    }
+
+    /// Writes one provider now.
+    pub(crate) fn write_now(&self, known: &Arc<Known>, durability: Durability) -> Result<(), Error> {
+        self.shared.unmark(known);
+        self.shared.write(known, durability)
+    }
+
+    /// Has everything on disk that was told before: writes all marked providers, and those once more that were
+    /// written without being forced to the disk.
+    pub(crate) fn flush(&self) -> Result<(), Error> {
+        let _writing = self.shared.writing();
+        let mut outcome = Ok(());
+        // Beside those that are known, some may still be queued that were forgotten meanwhile.
+        let (known, queued) = (self.shared.all_known(), self.shared.queue().all());
+        for known in known.into_iter().chain(queued) {
+            if self.shared.unmark(&known) || known.marks().unforced {
+                outcome = outcome.and(self.shared.write(&known, Durability::Durable));
+            }
+        }
+        outcome
+    }
+}
+
+impl Drop for WriteBehind {
+    fn drop(&mut self) {
+        // Failures are logged where they occur; there is nobody left to tell.
+        let _ = self.flush();
+        self.shared.queue().ended = true;
+        self.shared.changed.notify_all();
+    }
+}
+
+/// Writes what is due until the service ends.
+fn run(shared: &Weak<Shared>) {
+    let mut budget = Budget::default();
+    while let Some(shared) = shared.upgrade() {
+        let queue = shared.queue();
+        if queue.ended {
+            return;
+        }
+        let now = Instant::now();
+        let next = queue.first_due().map(|due| due.max(budget.ready_at(now)));
+        let wait = next.map_or(Duration::MAX, |next| next.saturating_duration_since(now));
+        if !wait.is_zero() {
+            drop(shared.changed.wait_timeout(queue, wait.min(Duration::from_secs(3600))));
+            continue;
+        }
+        drop(queue);
+        let began = thread_cpu_time();
+        shared.write_due(now);
+        budget.spend(now, thread_cpu_time().saturating_sub(began));
+    }
+}
+
+impl Shared {
+    /// Writes the provider whose turn it is.
+    fn write_due(&self, now: Instant) {
+        let _writing = self.writing();
+        let due = self.queue().pop_due(now);
+        if let Some((ticket, known)) = due {
+            // What is marked from here on is written again; what was marked before is in the state that is written.
+            known.marks().queued.take_if(|(queued, _)| *queued == ticket);
+            // A failure is logged and marked for another try.
+            let _ = self.write(&known, Durability::Visible);
+        }
+    }
+}
