@@ -39,3 +39,4 @@ mod service;
 mod sglang;
 mod soak;
 mod support;
+mod write_behind;

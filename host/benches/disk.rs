@@ -45,9 +45,6 @@ fn disk(criterion: &mut Criterion) {
                 service.write(&signal).unwrap()
             });
         });
-        group.bench_function("observe (written behind)", |bencher| {
-            bencher.iter(|| service.observe_response(&case.observation("p")).unwrap());
-        });
         let path = folder.path().join("runtime/p.json");
         group.bench_function("floor: read the file", |bencher| bencher.iter(|| fs::read(&path).unwrap()));
         group.bench_function("read_cached", |bencher| {

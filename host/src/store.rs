@@ -139,7 +139,7 @@ impl Store {
     }
 
     /// How many providers were forgotten since there was no room for them
-    /// ([`EngineOptions::providers`](crate::EngineOptions::providers)).
+    /// ([`EngineOptions::providers`](crate::engine::EngineOptions::providers)).
     #[must_use]
     pub fn forgotten(&self) -> u64 {
         self.inner.engine.forgotten()

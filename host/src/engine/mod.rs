@@ -155,8 +155,15 @@ impl Engine {
         })
     }
 
-    /// The shard and the place of a provider.
+    /// The shard and the place of a provider that is asked or told about.
     fn shard(&self, provider: &str) -> (MutexGuard<'_, Shard>, Place) {
+        let (mut shard, place) = self.shard_at_rest(provider);
+        shard.touch(place);
+        (shard, place)
+    }
+
+    /// The same where nobody asks or tells: it is only put away.
+    fn shard_at_rest(&self, provider: &str) -> (MutexGuard<'_, Shard>, Place) {
         let hash = self.hash(provider);
         let mut shard = self.lock_with_room(self.index(hash), [(provider, hash)]);
         let place = shard.place(provider, hash);
@@ -268,6 +275,7 @@ impl Engine {
             let named = members.iter().map(|(name, hash, _)| (*name, *hash));
             let mut shard = self.lock_with_room(index, named);
             let places: Vec<_> = members.iter().map(|(name, hash, _)| shard.place(name, *hash)).collect();
+            places.iter().for_each(|place| shard.touch(*place));
             let outcomes = shard.record(&mut packed, &places);
             members.into_iter().zip(outcomes).for_each(|((_, _, result), outcome)| *result = outcome);
         }
@@ -373,7 +381,7 @@ impl Engine {
         now: SystemTime,
         ahead: Duration,
     ) -> Result<CommitDecision, EngineError> {
-        let (mut shard, place) = self.shard(provider);
+        let (mut shard, place) = self.shard_at_rest(provider);
         let outcome = shard.change(place, |Call { store, api, providers }, handle| {
             api.store().call_settle(store, providers, handle, stored, now.to_wit(), nanoseconds(ahead))
         })?;
@@ -382,7 +390,7 @@ impl Engine {
 
     /// What was decided on last for a provider has been written.
     pub(crate) fn share(&self, provider: &str) -> Result<(), EngineError> {
-        let (mut shard, place) = self.shard(provider);
+        let (mut shard, place) = self.shard_at_rest(provider);
         shard.change(place, |Call { store, api, providers }, handle| {
             api.store().call_share(store, providers, handle)
         })

@@ -111,18 +111,21 @@ impl Shard {
 
     /// The place of a provider, made if there is none. It holds until a provider is forgotten.
     pub(super) fn place(&mut self, name: &str, hash: u64) -> Place {
-        self.uses += 1;
-        let used = self.uses;
-        let index = self.find(name, hash).unwrap_or_else(|| {
+        Place(self.find(name, hash).unwrap_or_else(|| {
             let index = self.providers.len();
-            let (state, journal) = (Vec::new(), Journal::default());
+            let (used, state, journal) = (self.uses, Vec::new(), Journal::default());
             self.providers.push(Provider { name: name.into(), hash, used, handle: None, state, journal });
             let Self { providers, by_name, .. } = self;
             by_name.insert_unique(hash, index, |index| providers.get(*index).map_or(0, |other| other.hash));
             index
-        });
-        self.providers.get_mut(index).into_iter().for_each(|provider| provider.used = used);
-        Place(index)
+        }))
+    }
+
+    /// A provider is asked or told about.
+    pub(super) fn touch(&mut self, place: Place) {
+        self.uses += 1;
+        let used = self.uses;
+        self.providers.get_mut(place.0).into_iter().for_each(|provider| provider.used = used);
     }
 
     /// How many providers there are.
