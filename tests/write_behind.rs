@@ -5,9 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 use runtime_signals::engine::EngineOptions;
-use runtime_signals::{
-    ModelStatus, Observation, Service, SignalCache, Store, StoreOptions, WRITE_BEHIND,
-};
+use runtime_signals::{ModelStatus, Observation, Service, SignalCache, Store, StoreOptions, WRITE_BEHIND};
 
 use crate::support::{ManualClock, options};
 

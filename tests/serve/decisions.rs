@@ -60,7 +60,7 @@ fn what_is_asked_badly_is_refused() {
     let refused = service.get("/v1/rank?strategy=best");
     assert_eq!(refused.status, 400);
     assert!(refused.problem().contains("soonest-reset"), "{refused:?}");
-    assert_eq!(service.get("/v1/rank?providers=nobody").status, 404);
+    assert_eq!(service.get("/v1/rank?providers=..").status, 400);
 }
 
 #[test]
@@ -88,6 +88,9 @@ fn providers_are_ranked_by_the_strategy_with_why() {
         );
         assert_eq!(ranking.get("earliest"), None);
     }
+    let ranking = service.get("/v1/rank?providers=unheard,fast").json();
+    assert_eq!(names(&ranking["providers"]), ["fast", "unheard"], "{ranking}");
+    assert_eq!(service.get("/v1/signals/unheard").status, 404);
     let ranking = service.get("/v1/rank?tokens=500").json();
     assert_eq!(names(&ranking["providers"]), ["roomy"]);
     let roomy = &ranking["providers"][0];

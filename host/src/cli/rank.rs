@@ -72,9 +72,7 @@ impl Args {
         let answer = remote.get("v1/rank", &query).await?;
         // What it says of the ranking is read where it is shown.
         answer.read::<RankAnswer>()?;
-        answer.line().ok_or_else(|| {
-            anyhow!("the service at {} knows nothing of one of {}", remote.address(), self.names.join(", "))
-        })
+        answer.line().ok_or_else(|| anyhow!("the service at {} does not rank", remote.address()))
     }
 }
 

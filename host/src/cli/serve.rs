@@ -3,6 +3,7 @@
 use anyhow::anyhow;
 use runtime_signals::config::{Config, Listen};
 use runtime_signals::server::{Bound, Server};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,8 +42,20 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<Exit> {
         output::write(config.to_toml().as_bytes())?;
         return Ok(Exit::DONE);
     }
+    open_all_descriptors();
     block_on_threads(serve(config, args, context))??;
     Ok(Exit::DONE)
+}
+
+/// Lets the service have as many files and connections open as the system allows it: a call that is passed on takes two.
+fn open_all_descriptors() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return;
+    }
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, most = current, "no more descriptors can be had");
+    }
 }
 
 async fn serve(config: Config, args: &Args, context: &Context) -> anyhow::Result<()> {

@@ -31,11 +31,7 @@ impl Room {
         let mean = providers.div_ceil(shards.max(1));
         // Names do not fall evenly: of shards that are so much larger than the mean, hardly one is full too early.
         let spread = if shards > 1 { 4 * mean.isqrt() } else { 0 };
-        Self {
-            most: mean.saturating_add(spread),
-            forgotten: AtomicU64::new(0),
-            keepers: RwLock::default(),
-        }
+        Self { most: mean.saturating_add(spread), forgotten: AtomicU64::new(0), keepers: RwLock::default() }
     }
 
     /// Most providers of one shard.
@@ -46,8 +42,7 @@ impl Room {
     /// Do all keepers let go of a provider?
     fn released(&self, provider: &str) -> bool {
         let keepers = self.keepers.read().unwrap_or_else(PoisonError::into_inner);
-        // One after the other says no, and all are asked.
-        keepers.iter().filter_map(Weak::upgrade).map(|keeper| keeper.release(provider)).fold(true, |all, one| all && one)
+        keepers.iter().filter_map(Weak::upgrade).all(|keeper| keeper.release(provider))
     }
 }
 

@@ -139,7 +139,8 @@ impl Shard {
 
     /// The providers that were not asked or told about for the longest time, and when they last were.
     pub(super) fn oldest(&self, count: usize) -> Vec<(Box<str>, u64)> {
-        let mut by_use: Vec<_> = self.providers.iter().map(|provider| (provider.used, &provider.name)).collect();
+        let mut by_use: Vec<_> =
+            self.providers.iter().map(|provider| (provider.used, &provider.name)).collect();
         let count = count.min(by_use.len());
         if let Some(last) = count.checked_sub(1) {
             by_use.select_nth_unstable(last);
@@ -149,13 +150,14 @@ impl Shard {
 
     /// Forgets a provider that was not asked or told about since. Tells whether it was forgotten.
     pub(super) fn forget(&mut self, name: &str, hash: u64, used: u64) -> bool {
-        let known = self.find(name, hash).filter(|index| {
-            self.providers.get(*index).is_some_and(|provider| provider.used == used)
-        });
+        let known = self
+            .find(name, hash)
+            .filter(|index| self.providers.get(*index).is_some_and(|provider| provider.used == used));
         let Some(index) = known else { return false };
         if let Some(handle) = self.handle_now(Place(index)) {
             // Where that traps, the instance is gone, and the provider with it.
-            let _ = self.call(|Call { store, api, providers }| api.store().call_forget(store, providers, handle));
+            let _ =
+                self.call(|Call { store, api, providers }| api.store().call_forget(store, providers, handle));
         }
         if let Ok(entry) = self.by_name.find_entry(hash, |place| *place == index) {
             entry.remove();

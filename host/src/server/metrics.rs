@@ -167,6 +167,8 @@ impl Gauges {
         ] {
             to.register(name, help, counter(count));
         }
+        let forgotten = ConstCounter::new(state.service.store().forgotten());
+        to.register("providers_forgotten", "Providers that there was no room for in memory", forgotten);
         register_proxy(&mut to, &state.proxy);
         if let Some(tier) = &state.tier {
             register_shared(&mut to, &tier.status());

@@ -11,12 +11,13 @@ use utoipa_axum::routes;
 
 use super::inputs::Params;
 use super::problem::Problem;
-use super::signals::unknown;
 use super::state::AppState;
 use super::wait::{ask, size};
+use crate::cache::cache_source;
 use crate::forms::RankForm;
 use crate::rank::{Candidate, Request, Strategy, rank};
-use crate::signal::Scope;
+use crate::signal::{Scope, Signal};
+use crate::wait::Wait;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(ranking))
@@ -51,7 +52,7 @@ struct Asked {
     responses(
         (status = 200, description = "`best`, `providers`, `cooling` and, where nobody can, `earliest`",
          body = serde_json::Value),
-        (status = 404, description = "Nothing is known of one of the providers", body = Problem),
+        (status = 400, description = "One of the names can be no provider's", body = Problem),
     )
 )]
 async fn ranking(State(state): State<AppState>, Params(asked): Params<Asked>) -> Result<Response, Problem> {
@@ -66,10 +67,19 @@ async fn ranking(State(state): State<AppState>, Params(asked): Params<Asked>) ->
     let config = state.config();
     let mut candidates = Vec::with_capacity(names.len());
     for name in names {
-        let entry = state.board.entry(&name)?.ok_or_else(|| unknown(&name))?;
-        let flying = state.ledger().in_flight(&name, state.service.store().now());
-        let wait = ask(&state, &name, &request.scope, request.need.plus(flying))?;
-        candidates.push(Candidate { signal: entry.signal.clone(), wait, order: config.order(&name) });
+        let (signal, wait) = match state.board.entry(&name)? {
+            Some(entry) => {
+                let flying = state.ledger().in_flight(&name, state.service.store().now());
+                let wait = ask(&state, &name, &request.scope, request.need.plus(flying))?;
+                (entry.signal.clone(), wait)
+            }
+            // Asking does not make it known.
+            None => {
+                cache_source(&name).map_err(|error| Problem::bad_request(error.to_string()))?;
+                (Signal::unknown(name.clone(), state.service.store().now()), Wait::Unknown)
+            }
+        };
+        candidates.push(Candidate { signal, wait, order: config.order(&name) });
     }
     let now = SystemTime::now();
     let ranking = rank(candidates, &request, strategy, now);

@@ -85,7 +85,12 @@ impl Shared {
     }
 
     /// Queues a provider that is not queued, or only as a less urgent one.
-    fn mark(&self, known: &Arc<Known>, urgency: Urgency, start: impl FnOnce(&mut Queue) -> Result<(), Error>) -> Result<(), Error> {
+    fn mark(
+        &self,
+        known: &Arc<Known>,
+        urgency: Urgency,
+        start: impl FnOnce(&mut Queue) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let mut marks = known.marks();
         if marks.queued.is_some_and(|(_, queued)| queued <= urgency) {
             return Ok(());
