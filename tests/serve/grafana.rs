@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::client::Service;
+use super::client::{ALONE, Service};
 use crate::cli::call;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/grafana/runtime-signals.json");
@@ -58,7 +58,10 @@ fn metrics(query: &str) -> Vec<(String, Vec<&str>)> {
 
 /// The metrics that a service prints, each with all labels that any of its series has.
 fn printed() -> BTreeMap<String, BTreeSet<String>> {
-    let service = Service::start();
+    // Nobody listens there: a call that is passed on ends as one that failed.
+    let proxied = "[[providers]]\nname = \"proxied\"\ntype = \"openai\"\nbase_url = \"http://127.0.0.1:1\"\n";
+    let service = Service::configured(&format!("{ALONE}{proxied}"));
+    assert_eq!(service.get("/proxy/proxied/v1/models").status, 502);
     let mut full = call(
         "mine",
         200,
