@@ -2,7 +2,7 @@
 
 use runtime_signals::cache::{CacheOptions, Committed};
 
-use super::support::{LONG, Root, patient, source, stored, write};
+use super::support::{LONG, Root, WatchedClock, patient, source, stored, write};
 
 #[test]
 fn our_lock_is_complete_names_a_live_process_and_keeps_the_other_out() {
@@ -99,6 +99,29 @@ fn where_the_other_dies_under_its_marker_the_newer_signal_is_put_back_as_well() 
     write(&cache, &source(), 10).unwrap();
     assert_eq!(other.ask("foreign replace studio 5"), "done");
     other.kill();
+    assert!(cache.settle(LONG));
+    assert_eq!(stored(&cache, &source()), Some(10));
+}
+
+#[test]
+fn where_the_lock_is_held_when_the_others_refresh_has_ended_the_newer_signal_is_put_back_later() {
+    let root = Root::new();
+    // By this clock the other's lock stays young.
+    let clock = WatchedClock::new(-3600);
+    let lock_timeout = std::time::Duration::from_millis(20);
+    let cache = root.cache_with(CacheOptions { clock: clock.clone(), lock_timeout, ..patient() });
+    write(&cache, &source(), 1).unwrap();
+    let mut other = root.child().start();
+    assert_eq!(other.ask("foreign mark studio"), "done");
+    write(&cache, &source(), 10).unwrap();
+    assert_eq!(other.ask("foreign replace studio 5"), "done");
+    assert_eq!(other.ask("foreign lock studio"), "done");
+    assert_eq!(other.ask("foreign fill studio"), "done");
+    assert_eq!(other.ask("foreign unmark studio"), "done");
+    // Far more than one attempt makes within the time-out.
+    clock.await_looks(200);
+    assert_eq!(stored(&cache, &source()), Some(5));
+    assert_eq!(other.ask("foreign unlock studio"), "unlocked");
     assert!(cache.settle(LONG));
     assert_eq!(stored(&cache, &source()), Some(10));
 }

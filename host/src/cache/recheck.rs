@@ -151,6 +151,11 @@ fn again(cache: &Arc<Inner>, mut recheck: Recheck) {
                 cache.rechecks.lock().push(Recheck::new(source, beside, durability, decide, &cache.options));
             }
         }
+        // A lock that is held or a disk that is full may be free a little later.
+        Err(error) if Instant::now() < recheck.ends => {
+            tracing::debug!(%provider, %error, "cannot look again after a foreign refresh yet");
+            cache.rechecks.lock().push(recheck);
+        }
         Err(error) => tracing::warn!(%provider, %error, "cannot look again after a foreign refresh"),
     }
 }
