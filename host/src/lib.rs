@@ -51,7 +51,7 @@ pub use global::{
     collect, default_service, observe, observe_response, read_cached, record_response, warmup, write,
 };
 pub use observation::{Counts, Headers, Observation};
-pub use service::{CachedSignal, Service, WRITE_BEHIND, WriteOutcome};
+pub use service::{CachedSignal, DiskTrouble, Service, WRITE_BEHIND, WriteOutcome};
 pub use signal::{
     Cooldown, Effect, Latency, Limit, ModelStatus, Quantity, Reading, Reason, Refill, RefusalClass, Scope,
     Signal,

@@ -20,7 +20,7 @@ use crate::store::{CollectInput, Store};
 use crate::wait::{Need, Wait};
 use crate::write_behind::{Known, Urgency, WriteBehind};
 
-pub use crate::write_behind::WRITE_BEHIND;
+pub use crate::write_behind::{DiskTrouble, WRITE_BEHIND};
 
 /// A stored signal and its age.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,14 +189,16 @@ impl Service {
     }
 
     /// When a request of this size can pass in this scope, by what is known in memory and what other processes
-    /// have stored by now.
+    /// have stored by now. Where that cannot be read any more, by what is known in memory.
     ///
     /// # Errors
-    /// The name cannot be a file name, the cache cannot be read, or the engine failed.
+    /// The name cannot be a file name, the cache cannot be read for the first time, or the engine failed.
     pub fn wait_for(&self, provider: &str, scope: &Scope, need: Need) -> Result<Wait, Error> {
         let source = cache_source(provider)?;
         self.know(provider)?;
-        self.disk.adopt(&source)?;
+        if let Err(error) = self.disk.adopt(&source) {
+            tracing::debug!(provider, %error, "what is stored cannot be taken in now");
+        }
         self.disk.store.wait_for(provider, scope, need)
     }
 
@@ -223,7 +225,7 @@ impl Service {
                 self.observe_response(&Observation::failed(provider, provider_type, error, latency))
             }
             None if provider.is_empty() => Ok(self.unknown()),
-            None => self.persist_later(&self.know(provider)?, Urgency::Routine),
+            None => self.persist_later(&self.know_if_readable(provider)?, Urgency::Routine),
         }
     }
 
@@ -248,12 +250,12 @@ impl Service {
     /// Records a finished call, collects from memory and persists. An empty provider name is a no-op.
     ///
     /// # Errors
-    /// The name cannot be a file name, the cache cannot be read, or the engine failed. Nothing was recorded.
+    /// The name cannot be a file name, or the engine failed. Nothing was recorded.
     pub fn observe_response(&self, observation: &Observation<'_>) -> Result<Signal, Error> {
         if observation.provider.is_empty() {
             return Ok(self.unknown());
         }
-        let known = self.know(observation.provider)?;
+        let known = self.know_if_readable(observation.provider)?;
         self.disk.store.record(observation)?;
         self.persist_later(&known, urgency(observation))
     }
@@ -276,7 +278,7 @@ impl Service {
     pub fn observe_batch(&self, observations: &[Observation<'_>]) -> Result<Vec<Result<(), Error>>, Error> {
         let know = |observation: &Observation<'_>| match observation.provider {
             "" => Ok(None),
-            provider => self.know(provider).map(Some),
+            provider => self.know_if_readable(provider).map(Some),
         };
         let known: Vec<_> = observations.iter().map(know).collect();
         let good = observations.iter().zip(&known).filter(|(_, known)| known.is_ok());
@@ -347,6 +349,21 @@ impl Service {
     /// Takes in what others have stored of a provider, the first time that it is asked about.
     fn know(&self, provider: &str) -> Result<Arc<Known>, Error> {
         self.behind.known(provider, |source| self.disk.adopt(source))
+    }
+
+    /// The same, for what comes in: it is not lost because the disk cannot be read. What is stored is taken in when
+    /// the disk can be written.
+    fn know_if_readable(&self, provider: &str) -> Result<Arc<Known>, Error> {
+        match self.know(provider) {
+            Err(error @ Error::Cache(_)) => self.behind.not_taken_in(provider, &error),
+            known => known,
+        }
+    }
+
+    /// What cannot be brought to the disk now, if there is anything.
+    #[must_use]
+    pub fn disk_trouble(&self) -> Option<DiskTrouble> {
+        self.behind.trouble()
     }
 
     /// Refreshes a provider and writes the result now. At most one refresh is in flight: others share its
@@ -454,7 +471,7 @@ impl Service {
     /// [`Store::record_response`].
     ///
     /// # Errors
-    /// The name cannot be a file name, the cache cannot be read, or the engine failed.
+    /// The name cannot be a file name, or the engine failed.
     pub fn record_response(
         &self,
         provider: &str,
@@ -465,7 +482,7 @@ impl Service {
         if provider.is_empty() {
             return Ok(());
         }
-        self.know(provider)?;
+        self.know_if_readable(provider)?;
         self.disk.store.record_response(provider, headers, latency, provider_type)
     }
 }

@@ -87,6 +87,16 @@ pub enum CacheError {
 }
 
 impl CacheError {
+    /// What went wrong, without a path: for those who need not know it.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            Self::Io { cause, .. } => cause.to_string(),
+            Self::LockTimeout { .. } => "another process held the lock".to_owned(),
+            Self::Contended { .. } => "another program kept replacing the file".to_owned(),
+            _ => "the cache cannot be used".to_owned(),
+        }
+    }
+
     /// Gives a function that turns the operating system's error into one that names action and path.
     pub(super) fn io<E: Into<io::Error>>(
         action: &'static str,

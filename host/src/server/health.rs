@@ -9,6 +9,7 @@ use utoipa_axum::routes;
 
 use super::problem::Problem;
 use super::state::AppState;
+use crate::DiskTrouble;
 use crate::shared::SharedStatus;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -40,6 +41,9 @@ struct Ready {
     /// What the fleet shares, where `[shared]` names a server. While that is away, the service goes on by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     shared: Option<SharedStatus>,
+    /// Only while signals cannot be brought to the disk. Meanwhile the service goes on from memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<DiskTrouble>,
 }
 
 /// Does it take requests?
@@ -53,5 +57,6 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Ready>, Problem> {
     if state.is_ending() {
         return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is ending"));
     }
-    Ok(Json(Ready { health: FINE, shared: state.tier.as_ref().map(|tier| tier.status()) }))
+    let shared = state.tier.as_ref().map(|tier| tier.status());
+    Ok(Json(Ready { health: FINE, shared, cache: state.service.disk_trouble() }))
 }

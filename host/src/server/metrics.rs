@@ -173,6 +173,9 @@ impl Gauges {
         if let Some(tier) = &state.tier {
             register_shared(&mut to, &tier.status());
         }
+        let unwritten = state.service.disk_trouble().map_or(0, |trouble| trouble.unwritten);
+        let unwritten = ConstGauge::new(i64::try_from(unwritten).unwrap_or(i64::MAX));
+        to.register("cache_unwritten", "Providers whose state is in memory only: the disk fails", unwritten);
         let leases = i64::try_from(state.ledger().len()).unwrap_or(i64::MAX);
         to.register("leases", "Leases that are out", ConstGauge::new(leases));
         to.register("build", "The service", Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]));

@@ -1,11 +1,13 @@
 //! Writing behind: what has changed in memory reaches the disk a little later, newest first wins.
 //!
 //! A thread writes each provider that was marked, at most once an interval. It starts with the first mark
-//! and ends with the service, which flushes. A write that fails is tried again an interval later. Where so
+//! and ends with the service, which flushes. A write that fails is tried again an interval later, for as long as
+//! it takes: what was observed meanwhile is in memory. Where so
 //! many providers change that their files would take more than 5 % of a core, each waits its turn for longer.
 
 mod budget;
 mod queue;
+mod trouble;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
@@ -23,6 +25,7 @@ use budget::Budget;
 use queue::{Queue, Ticket};
 
 pub(crate) use queue::Urgency;
+pub use trouble::DiskTrouble;
 
 /// From a change in memory to its file, unless the files would take more than 5 % of a core: then as much longer as
 /// that takes.
@@ -55,6 +58,8 @@ struct Marks {
     queued: Option<(Ticket, Urgency)>,
     /// Has it been written without being forced to the disk?
     unforced: bool,
+    /// Why it could not be written or taken in the last time.
+    failure: Option<String>,
 }
 
 impl Known {
@@ -127,8 +132,8 @@ impl Shared {
         if settled.is_err() || durability == Durability::Visible {
             known.marks().unforced |= unforced;
         }
-        settled.map(drop).inspect_err(|error| {
-            tracing::warn!(provider = known.source.name(), %error, "a signal could not be written; trying again");
+        settled.map(|_| known.succeed()).inspect_err(|error| {
+            known.fail(error);
             // It is queued as it was: the thread has been started, or will be by the next mark.
             let _ = self.mark(known, Urgency::Urgent, |_| Ok(()));
         })
@@ -181,6 +186,25 @@ impl WriteBehind {
         let mut all = self.shared.known.write().unwrap_or_else(PoisonError::into_inner);
         let known = || Arc::new(Known { source, marks: Mutex::default() });
         Ok(all.entry(provider.into()).or_insert_with(known).clone())
+    }
+
+    /// Looks up a provider of which could not be taken in what is stored. That is made up for when it is written.
+    ///
+    /// # Errors
+    /// The name cannot be a file name, or there can be no thread.
+    pub(crate) fn not_taken_in(&self, provider: &str, error: &Error) -> Result<Arc<Known>, Error> {
+        let known = self.known(provider, |_| Ok(()))?;
+        known.fail(error);
+        self.mark(&known, Urgency::Urgent)?;
+        Ok(known)
+    }
+
+    /// What cannot be brought to the disk now, if there is anything.
+    pub(crate) fn trouble(&self) -> Option<DiskTrouble> {
+        let known = self.shared.all_known();
+        let mut failures = known.iter().filter_map(|known| known.failure());
+        let error = failures.next()?;
+        Some(DiskTrouble { unwritten: failures.count().saturating_add(1), error })
     }
 
     /// Has a provider written within the interval.
