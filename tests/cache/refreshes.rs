@@ -3,15 +3,17 @@
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use runtime_signals::cache::{
     CacheOptions, RefreshError, RefreshFailure, Refreshed, Refresher, SignalCache, cache_source,
 };
+use rustix::fs::{FlockOperation, flock};
 use tokio::sync::oneshot;
 
 use super::support::{
-    Outcome, Root, commit_version, patient, runtime, source, stored, version_stored, write,
+    LONG, Outcome, Root, commit_version, patient, patient_but_for_locks, runtime, source, stored,
+    version_stored, write,
 };
 
 fn refresher(cache: &SignalCache) -> Refresher<u64, String> {
@@ -262,4 +264,33 @@ fn many_who_ask_at_once_cause_one_refresh() {
         }
     });
     assert_eq!(done.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_marker_whose_removal_failed_is_removed_as_soon_as_it_can_be() {
+    for succeeds in [true, false] {
+        let root = Root::new();
+        let cache = root.cache_with(patient_but_for_locks());
+        write(&cache, &source(), 1).unwrap();
+        let guard = std::fs::File::open(root.file(".guard")).unwrap();
+        let held = guard.try_clone().unwrap();
+        let marker = root.file("studio.refreshing");
+        runtime().block_on(async {
+            let (refresher, source) = (refresher(&cache), source());
+            let outcome = refresher.refresh(&source, async move {
+                // From now on, to the end of the refresh and beyond, no one else gets it.
+                flock(&held, FlockOperation::LockExclusive).unwrap();
+                if succeeds { Ok(2) } else { Err("no route".to_owned()) }
+            });
+            assert_eq!(outcome.await.is_ok(), succeeds);
+            assert!(marker.exists());
+            flock(&guard, FlockOperation::Unlock).unwrap();
+            let began = Instant::now();
+            while marker.exists() {
+                assert!(began.elapsed() < LONG, "it stays");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        assert_eq!(stored(&cache, &source()), Some(1));
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::dir::TierDir;
 use super::error::CacheError;
+use super::fault::{self, Point};
 use super::file::OwnFile;
 use super::guard::{Guard, Wait};
 use super::marker::{self, Marker, MarkerFile, MarkerId, MarkerState};
@@ -39,7 +40,11 @@ pub(super) fn claim(tier: &Path, source: &Source, options: &CacheOptions) -> Res
         let guard = Guard::acquire(&dir, &mut wait)?;
         let free = match marker::look(&dir, source, options)? {
             None => true,
-            Some(Marker { state: MarkerState::Stale, file, .. }) => dir.remove_if(&name, &file.stamp)?,
+            Some(Marker { state: MarkerState::Stale, file, .. }) => {
+                let removed = dir.remove_if(&name, &file.stamp)?;
+                fault::pass(Point::MarkerTakenOver);
+                removed
+            }
             Some(Marker { state: MarkerState::Failed { message }, .. }) => {
                 return Ok(Claimed::Failed { message });
             }
@@ -57,6 +62,7 @@ pub(super) fn claim(tier: &Path, source: &Source, options: &CacheOptions) -> Res
             };
             let linked = dir.temp_file(&encode(&content, &dir, &name)?)?.link_to(&name)?;
             if let Some(own) = linked {
+                fault::pass(Point::MarkerPublished);
                 drop(guard);
                 let claim = Claim { dir, name, content, own, options: options.clone(), running: true };
                 return Ok(Claimed::Ours(Box::new(claim)));
@@ -81,10 +87,16 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// Removes our marker. One that another put in its place stays.
-    pub(super) fn release(mut self) -> Result<(), CacheError> {
+    /// Removes our marker. One that another put in its place stays. Where it fails, it may be tried again.
+    pub(super) fn release(&mut self) -> Result<(), CacheError> {
+        self.remove(&mut Wait::new(self.options.lock_timeout))?;
         self.running = false;
-        self.remove(&mut Wait::new(self.options.lock_timeout))
+        Ok(())
+    }
+
+    /// Whether the marker tells of a failure.
+    pub(super) fn has_failed(&self) -> bool {
+        !self.running
     }
 
     /// Turns our marker into that of a failed refresh, whose cool-down begins now.
@@ -98,13 +110,16 @@ impl Claim {
         self.content.last_error = Some(bounded(message));
         let bytes = encode(&self.content, &self.dir, &self.name)?;
         self.own = self.dir.temp_file(&bytes)?.rename_to(&self.name)?;
+        fault::pass(Point::MarkerFailed);
         self.running = false;
         Ok(())
     }
 
     fn remove(&self, wait: &mut Wait) -> Result<(), CacheError> {
         let _guard = Guard::acquire(&self.dir, wait)?;
-        self.dir.remove_if(&self.name, self.own.stamp()).map(drop)
+        self.dir.remove_if(&self.name, self.own.stamp())?;
+        fault::pass(Point::MarkerRemoved);
+        Ok(())
     }
 }
 
@@ -154,7 +169,7 @@ mod tests {
     fn a_claim_excludes_others_and_its_marker_goes_with_it() {
         let root = tempfile::tempdir().unwrap();
         let options = CacheOptions::default();
-        let Claimed::Ours(first) = claim_x(&root, &options) else { panic!("not ours") };
+        let Claimed::Ours(mut first) = claim_x(&root, &options) else { panic!("not ours") };
         let text = std::fs::read_to_string(root.path().join("x.refreshing")).unwrap();
         let keys: Vec<_> =
             ["\"pid\"", "\"started_at\"", "\"deadline\"", "\"nonce\""].map(|key| text.find(key)).into();

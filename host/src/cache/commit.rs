@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::dir::TierDir;
 use super::error::{CacheError, CommitError};
+use super::fault::{self, Point};
 use super::file::FileStamp;
 use super::lock::Section;
 use super::marker::{self, Marker, MarkerId, MarkerState};
@@ -103,6 +104,7 @@ pub(super) fn commit<E>(
         if durability == Durability::Durable {
             temp.sync()?;
         }
+        fault::pass(Point::CommitPrepared);
         let _entered = match section {
             Some(_) => None,
             None => Some(Section::enter(dir, source, options, limit)?),
@@ -110,7 +112,9 @@ pub(super) fn commit<E>(
         // First the marker, then the entry: a refresh that ends in between shows in the entry.
         let foreign = foreign_refresh(marker::look(dir, source, options)?);
         if seen.still_stands(dir, &data_file)? {
+            fault::pass(Point::CommitDecided);
             let ours = *temp.rename_to(&data_file)?.stamp();
+            fault::pass(Point::CommitRenamed);
             let beside = foreign.map(|marker| Beside { marker, ours });
             return Ok(Done { committed: Committed::Written, beside });
         }

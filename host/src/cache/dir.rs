@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::CacheError;
+use super::fault::{self, Point};
 use super::file::{FileStamp, PrivateName, SideFile, TempFile};
 use super::process;
 
@@ -44,7 +45,13 @@ impl TierDir {
             return Ok(dir);
         }
         make_directories(path)?;
-        Self::open(path)?.ok_or_else(|| CacheError::io("open the directory", path)(Errno::NOENT))
+        Self::open(path)?.ok_or_else(|| {
+            if path.is_symlink() {
+                let cause = io::Error::other("it is a symbolic link that leads nowhere");
+                return CacheError::io("open the directory", path)(cause);
+            }
+            CacheError::io("open the directory", path)(Errno::NOENT)
+        })
     }
 
     /// The path of a file in this directory.
@@ -85,6 +92,17 @@ impl TierDir {
         }
     }
 
+    /// Fails where another directory stands at the path by now, or none: what is done here, nobody would find.
+    pub(super) fn check_in_place(&self) -> Result<(), CacheError> {
+        let failed = || CacheError::io("use the directory", &self.path);
+        let standing = rustix::fs::stat(&self.path).map_err(failed())?;
+        let own = rustix::fs::fstat(&self.fd).map_err(failed())?;
+        if (standing.st_dev, standing.st_ino) == (own.st_dev, own.st_ino) {
+            return Ok(());
+        }
+        Err(failed()(Errno::NOENT))
+    }
+
     /// Removes `name` if it still is the file of this stamp. Whether it was.
     pub(super) fn remove_if(&self, name: &str, stamp: &FileStamp) -> Result<bool, CacheError> {
         match self.stamp(name)? {
@@ -110,6 +128,7 @@ impl TierDir {
         let fd = rustix::fs::openat(&self.fd, &name, flags, Mode::RUSR | Mode::WUSR)
             .map_err(CacheError::io("create a file in", &self.path))?;
         let entry = PrivateName::new(self, name.clone());
+        fault::pass(Point::FileCreated);
         let mut file = File::from(fd);
         file.write_all(bytes).map_err(failed("write"))?;
         let meta = file.metadata().map_err(failed("look at"))?;
@@ -118,6 +137,7 @@ impl TierDir {
             let mode = std::fs::Permissions::from_mode(FILE_MODE);
             file.set_permissions(mode).map_err(failed("set the mode of"))?;
         }
+        fault::pass(Point::FileWritten);
         Ok(TempFile::new(entry, file, &meta))
     }
 

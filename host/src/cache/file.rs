@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::dir::TierDir;
 use super::error::CacheError;
+use super::fault::{self, Point};
 
 /// More than any lock or marker has.
 const MAX_SIDE_BYTES: usize = 16 * 1024;
@@ -57,11 +58,13 @@ impl<'d> PrivateName<'d> {
 
 impl Drop for PrivateName<'_> {
     fn drop(&mut self) {
-        if !self.moved
-            && let Err(error) = self.dir.remove(&self.name)
-        {
+        if self.moved {
+            return;
+        }
+        if let Err(error) = self.dir.remove(&self.name) {
             tracing::warn!(%error, "a temporary file of the signal cache stays behind");
         }
+        fault::pass(Point::FileRemoved);
     }
 }
 
@@ -81,13 +84,16 @@ impl<'d> TempFile<'d> {
     /// Returns when the content is on disk.
     pub(super) fn sync(&self) -> Result<(), CacheError> {
         let path = self.entry.dir.path(&self.entry.name);
-        self.own.file.sync_all().map_err(CacheError::io("sync", path))
+        self.own.file.sync_all().map_err(CacheError::io("sync", path))?;
+        fault::pass(Point::FileSynced);
+        Ok(())
     }
 
     /// Puts the file at `name`, in place of whatever stands there.
     pub(super) fn rename_to(mut self, name: &str) -> Result<OwnFile, CacheError> {
         self.entry.dir.rename(&self.entry.name, name)?;
         self.entry.moved = true;
+        fault::pass(Point::FileRenamed);
         Ok(self.own)
     }
 
@@ -98,7 +104,9 @@ impl<'d> TempFile<'d> {
 
     /// Gives the file the further name `name` unless something stands there. Whether that was free.
     pub(super) fn link(&self, name: &str) -> Result<bool, CacheError> {
-        self.entry.dir.link(&self.entry.name, name)
+        let linked = self.entry.dir.link(&self.entry.name, name)?;
+        fault::pass(Point::FileLinked);
+        Ok(linked)
     }
 
     pub(super) fn stamp(&self) -> &FileStamp {

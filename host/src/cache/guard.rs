@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::dir::TierDir;
 use super::error::CacheError;
+use super::fault::{self, Point};
 use super::file::FileStamp;
 
 const GUARD: &str = ".guard";
@@ -71,8 +72,10 @@ impl Guard {
                 let locked =
                     FileStamp::of(&file.metadata().map_err(CacheError::io("look at", dir.path(GUARD)))?);
                 if dir.stamp(GUARD)?.is_some_and(|standing| standing.is_same_file(&locked)) {
+                    fault::pass(Point::GuardTaken);
                     return Ok(Self { file });
                 }
+                dir.check_in_place()?;
             }
             wait.pause(dir, GUARD, None)?;
         }
@@ -85,6 +88,7 @@ impl Drop for Guard {
         if let Err(error) = rustix::fs::flock(&self.file, FlockOperation::Unlock) {
             tracing::warn!(%error, "the guard of the signal cache could not be unlocked");
         }
+        fault::pass(Point::GuardGivenBack);
     }
 }
 
@@ -95,6 +99,7 @@ fn open(dir: &TierDir) -> Result<Option<File>, CacheError> {
     }
     // Linked when complete, so that no one meets a guard whose mode is not set yet. Who was first does not matter.
     dir.temp_file(b"")?.link_to(GUARD)?;
+    fault::pass(Point::GuardMade);
     open()
 }
 

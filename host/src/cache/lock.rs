@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dir::TierDir;
 use super::error::CacheError;
+use super::fault::{self, Point};
 use super::file::{FileStamp, SideFile, TempFile};
 use super::guard::{Guard, Wait};
 use super::name::Source;
@@ -53,6 +54,7 @@ impl<'d> Section<'d> {
         let lock_file = source.lock_file();
         // Written before the guard is taken, which keeps that short.
         let lock = prepare(dir, &lock_file, options.clock.now())?;
+        fault::pass(Point::LockPrepared);
         let mut wait = Wait::new(limit);
         let mut unreadable = Unreadable::default();
         loop {
@@ -62,18 +64,19 @@ impl<'d> Section<'d> {
             let free = match dir.side_file(&lock_file)? {
                 None => true,
                 Some(found) => match judge(&found, now) {
-                    State::Abandoned => dir.remove_if(&lock_file, &found.stamp)?,
+                    State::Abandoned => take_over(dir, &lock_file, &found)?,
                     State::Held(pid) => {
                         holder = Some(pid);
                         false
                     }
                     State::Unreadable if unreadable.is_old(&found, now, options.lock_timeout, &mut wait) => {
-                        dir.remove_if(&lock_file, &found.stamp)?
+                        take_over(dir, &lock_file, &found)?
                     }
                     State::Unreadable => false,
                 },
             };
             if free && lock.link(&lock_file)? {
+                fault::pass(Point::LockHeld);
                 return Ok(Self { dir, lock_file, _guard: guard, lock });
             }
             drop(guard);
@@ -87,7 +90,15 @@ impl Drop for Section<'_> {
         if let Err(error) = self.dir.remove_if(&self.lock_file, self.lock.stamp()) {
             tracing::warn!(%error, "a lock of the signal cache stays behind");
         }
+        fault::pass(Point::LockRemoved);
     }
+}
+
+/// Removes an abandoned lock. Whether it still was the one that stood there.
+fn take_over(dir: &TierDir, lock_file: &str, found: &SideFile) -> Result<bool, CacheError> {
+    let removed = dir.remove_if(lock_file, &found.stamp)?;
+    fault::pass(Point::LockTakenOver);
+    Ok(removed)
 }
 
 fn prepare<'d>(dir: &'d TierDir, lock_file: &str, now: SystemTime) -> Result<TempFile<'d>, CacheError> {

@@ -24,6 +24,7 @@ mod claim;
 mod commit;
 mod dir;
 mod error;
+mod fault;
 mod file;
 mod guard;
 mod lock;
@@ -48,6 +49,8 @@ use std::time::{Duration, SystemTime};
 
 pub use self::commit::{Committed, Decision, Durability};
 pub use self::error::{CacheError, CommitError};
+#[cfg(feature = "fault-points")]
+pub use self::fault::{FAULT_POINTS, die_at};
 pub use self::name::{NameError, Source, cache_source};
 pub use self::options::{
     CacheOptions, FAILURE_COOLDOWN, LOCK_TIMEOUT, RUNTIME_REFRESH_DEADLINE, RUNTIME_TTL, default_root,

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::dir::TierDir;
 use super::error::CacheError;
+use super::fault::{self, Point};
 use super::file::modified;
 use super::lock::Section;
 use super::marker::{self, MarkerState};
@@ -60,6 +61,7 @@ pub(super) fn prune(
                 unlisted.insert(source);
             }
         } else if is_abandoned_temp(&entry, name, options.clock.now()) && dir.remove(name)? {
+            fault::pass(Point::PrunedPrivate);
             report.temp_files = report.temp_files.saturating_add(1);
         }
     }
@@ -82,8 +84,10 @@ fn remove(dir: &TierDir, source: &Source, options: &CacheOptions) -> Result<bool
             return Ok(false);
         }
         dir.remove(&source.marker_file())?;
+        fault::pass(Point::PrunedMarker);
     }
     dir.remove(&source.data_file())?;
+    fault::pass(Point::PrunedEntry);
     dir.remove(&source.foreign_temp_file())?;
     Ok(true)
 }

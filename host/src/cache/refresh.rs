@@ -26,6 +26,8 @@ use super::outcome::{RefreshError, RefreshFailure, Refreshed};
 
 /// Between two looks at another's marker.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Between two attempts to give a claim back.
+const PAUSE_TO_GIVE_BACK: Duration = Duration::from_millis(50);
 
 type Outcome<T, E> = Result<Refreshed<T>, RefreshFailure<E>>;
 type Flight<T, E> = watch::Receiver<Option<Outcome<T, E>>>;
@@ -106,21 +108,21 @@ where
         drop(flights);
         let (this, source) = (self.clone(), source.clone());
         tokio::spawn(async move {
-            let (outcome, failed) = this.fly(&source, work).await;
+            let (outcome, left) = this.fly(&source, work).await;
             if let Err(failure) = &outcome {
                 tracing::debug!(provider = %source, error = %failure.error, "refresh failed");
             }
             lock(&this.flights).remove(&source);
             sender.send_replace(Some(outcome));
             drop(sender);
-            if let Some(claim) = failed {
-                this.cool_down(claim).await;
+            if let Some(claim) = left {
+                this.give_back(claim).await;
             }
         });
         (flight, true)
     }
 
-    /// One flight: the outcome, and the claim to give back after the cool-down where the work failed.
+    /// One flight: the outcome, and the claim that is still to be given back.
     async fn fly<W>(&self, source: &Source, work: W) -> (Outcome<T, E>, Option<Box<Claim>>)
     where
         W: Future<Output = Result<T, E>> + Send + 'static,
@@ -161,11 +163,8 @@ where
         let mut task = tokio::spawn(work);
         let error = match tokio::time::timeout(limit, &mut task).await {
             Ok(Ok(Ok(value))) => {
-                let released = self.blocking(source, |_, _| claim.release()).await;
-                if let Err(error) = released {
-                    tracing::warn!(provider = %source, %error, "a refresh marker stays behind until it is stale");
-                }
-                return (Ok(Refreshed::Here(value)), None);
+                let released = self.blocking(source, |_, _| Ok(claim.release().err().map(|_| claim))).await;
+                return (Ok(Refreshed::Here(value)), released.unwrap_or_default());
             }
             Ok(Ok(Err(error))) => RefreshError::Work(error),
             Ok(Err(_)) => RefreshError::Aborted { provider: source.clone() },
@@ -217,12 +216,26 @@ where
         Ok(Other::Running)
     }
 
-    /// Keeps a failed marker for its cool-down, then removes it: a foreign program may not write while it stands.
-    async fn cool_down(&self, claim: Box<Claim>) {
-        tokio::time::sleep(self.cache.options().failure_cooldown).await;
-        let released = tokio::task::spawn_blocking(move || claim.release()).await;
-        if let Ok(Err(error)) = released {
-            tracing::warn!(%error, "a failed refresh marker stays behind until it is stale");
+    /// Keeps a failed marker for its cool-down, then removes it: a foreign program may not write while it stands. Where
+    /// the guard or the disk is not to be had, tries again until the marker is stale: others would wait for nothing.
+    async fn give_back(&self, mut claim: Box<Claim>) {
+        let options = self.cache.options();
+        if claim.has_failed() {
+            tokio::time::sleep(options.failure_cooldown).await;
+        }
+        let began = Instant::now();
+        loop {
+            let release = move || {
+                let released = claim.release();
+                (claim, released)
+            };
+            let Ok((unreleased, Err(error))) = tokio::task::spawn_blocking(release).await else { return };
+            if began.elapsed() >= options.refresh_deadline.saturating_mul(3) {
+                tracing::warn!(%error, "a refresh marker stayed behind until it was stale");
+                return;
+            }
+            claim = unreleased;
+            tokio::time::sleep(PAUSE_TO_GIVE_BACK).await;
         }
     }
 
