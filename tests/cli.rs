@@ -31,7 +31,16 @@ impl Home {
 
     /// The binary in a clean environment. Only compiled code is shared with other tests.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_runtime-signals"));
+        self.clean(Command::new(env!("CARGO_BIN_EXE_runtime-signals")), arguments)
+    }
+
+    /// The same, started by a program that runs what its last arguments name.
+    pub(crate) fn command_by(&self, mut starter: Command, arguments: &[&str]) -> Command {
+        starter.arg(env!("CARGO_BIN_EXE_runtime-signals"));
+        self.clean(starter, arguments)
+    }
+
+    fn clean(&self, mut command: Command, arguments: &[&str]) -> Command {
         command
             .args(arguments)
             .env_clear()

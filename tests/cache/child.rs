@@ -1,8 +1,9 @@
 //! The other process: it does what it is told on stdin, line by line, and says on stdout where it stands.
 
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, SystemTime};
 
 use runtime_signals::cache::{
@@ -12,6 +13,7 @@ use runtime_signals::cache::{
 
 use super::foreign_program::ForeignProgram;
 use super::support::{WatchedClock, commit_version, newest, record, runtime, version_of, version_stored};
+use super::worker::Worker;
 
 /// Set where this binary is to be a child.
 pub(super) const ROLE: &str = "RUNTIME_SIGNALS_TEST_ROLE";
@@ -39,19 +41,60 @@ fn act_as_a_child() {
     }
     let cache = SignalCache::with_options(default_root().unwrap(), options);
     let mut foreign = ForeignProgram::new(cache.root());
+    let mut worker = Worker::new(cache.clone());
+    let mut thread = None;
     say("ready");
     while let Some(line) = next_line() {
         let words: Vec<&str> = line.split(' ').collect();
-        if words[0] == "foreign" {
-            say(&foreign.obey(&words[1..]));
-        } else {
-            say(&obey(&cache, &words));
+        match words[0] {
+            "foreign" => say(&foreign.obey(&words[1..])),
+            "work" => {
+                let said = worker.work(&words[1..]);
+                // Whoever rests may still clear away what a refresh left, and lives.
+                #[cfg(feature = "fault-points")]
+                runtime_signals::cache::die_at("", 0);
+                say(&said);
+            }
+            // By a thread that does nothing but use the cache.
+            "thread" => say(&thread.insert(Thread::start(&cache)).id()),
+            "in-thread" => thread.as_ref().unwrap().obey(words[1..].join(" ")),
+            #[cfg(feature = "fault-points")]
+            "die-at" => runtime_signals::cache::die_at(&words[2..].join(" "), words[1].parse().unwrap()),
+            _ => say(&obey(&cache, &words)),
         }
     }
 }
 
-fn say(line: &str) {
-    println!("\n{MARK}{line}");
+struct Thread(Sender<String>, Receiver<String>);
+
+impl Thread {
+    fn start(cache: &SignalCache) -> Self {
+        let (sender, told) = channel::<String>();
+        let (answer, answers) = channel();
+        let cache = cache.clone();
+        std::thread::spawn(move || {
+            let own = std::fs::read_link("/proc/thread-self").unwrap();
+            answer.send(own.file_name().unwrap().to_str().unwrap().to_owned()).unwrap();
+            for line in told {
+                answer.send(obey(&cache, &line.split(' ').collect::<Vec<_>>())).unwrap();
+            }
+        });
+        Self(sender, answers)
+    }
+
+    fn id(&self) -> String {
+        self.1.recv().unwrap()
+    }
+
+    fn obey(&self, line: String) {
+        self.0.send(line).unwrap();
+        say(&self.1.recv().unwrap());
+    }
+}
+
+/// In one piece: whoever is killed has said a line or has not.
+pub(super) fn say(line: &str) {
+    std::io::stdout().lock().write_all(format!("\n{MARK}{line}\n").as_bytes()).unwrap();
 }
 
 /// `None` when the other side is gone.
@@ -78,6 +121,14 @@ fn obey(cache: &SignalCache, words: &[&str]) -> String {
             }
             "done".to_owned()
         }
+        "read" => match cache.read(&named(1)) {
+            Ok(raw) => format!("{:?}", version_stored(raw.as_ref())),
+            Err(error) => format!("error: {error}"),
+        },
+        "prune" => match cache.prune(&words[1..]) {
+            Ok(report) => format!("pruned {} failed {}", report.removed.len(), report.failed.len()),
+            Err(error) => format!("error: {error}"),
+        },
         "add" => add(cache, &named(1), number(2)),
         "hold" => told(hold(cache, &named(1), number(2))),
         "read-until" => read_until(cache, &named(1), number(2)),

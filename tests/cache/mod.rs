@@ -9,11 +9,17 @@ mod child;
 mod clocks;
 mod commits;
 mod directories;
+mod disk;
 mod foreign;
+mod foreign_at_large;
 mod foreign_program;
+mod io_errors;
+#[cfg(feature = "fault-points")]
+mod kills;
 mod locks;
 mod prune;
 mod reads;
 mod refreshes;
 mod refreshes_across_processes;
 mod support;
+mod worker;

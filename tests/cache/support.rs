@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -18,6 +18,8 @@ use runtime_signals::cache::{
 use runtime_signals::clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use crate::small_disk;
 
 /// Longer than anything here takes: whoever waits this long waits for what never comes.
 pub(super) const LONG: Duration = Duration::from_secs(30);
@@ -143,7 +145,7 @@ impl Root {
 
     /// A child on this root, patient unless told otherwise.
     pub(super) fn child(&self) -> ChildSetup {
-        let mut setup = ChildSetup { prelude: None, settings: Vec::new() };
+        let mut setup = ChildSetup { prelude: None, disk: None, settings: Vec::new() };
         setup = setup.set(super::child::ROLE, "child").set("FIZEAU_CACHE_DIR", self.path().to_str().unwrap());
         setup.set("FIZ_LOCK_TIMEOUT", "30s").set("FIZ_REFRESH_DEADLINE_RUNTIME", "30s")
     }
@@ -152,6 +154,7 @@ impl Root {
 /// A child that has not started yet.
 pub(super) struct ChildSetup {
     prelude: Option<&'static str>,
+    disk: Option<PathBuf>,
     settings: Vec<(String, String)>,
 }
 
@@ -167,11 +170,22 @@ impl ChildSetup {
         self
     }
 
+    /// With a small disk of its own in the place of the cache root.
+    pub(super) fn on_small_disk(mut self, root: &Root) -> Self {
+        self.disk = Some(root.path().to_owned());
+        self
+    }
+
     pub(super) fn start(self) -> Child {
         let program = std::env::current_exe().unwrap();
-        let mut command = match self.prelude {
-            None => Command::new(program),
-            Some(prelude) => {
+        let mut command = match (self.prelude, &self.disk) {
+            (_, Some(folder)) => {
+                let mut starter = small_disk::starter(folder);
+                starter.arg(program);
+                starter
+            }
+            (None, None) => Command::new(program),
+            (Some(prelude), None) => {
                 let mut shell = Command::new("sh");
                 shell.arg("-c").arg(format!("{prelude}; exec \"$0\" \"$@\"")).arg(program);
                 shell
@@ -197,6 +211,13 @@ impl ChildSetup {
         assert_eq!(child.hear(), "ready");
         child
     }
+}
+
+/// What comes of listening to a child.
+pub(super) enum Heard {
+    Nothing,
+    Line(String),
+    End(ExitStatus),
 }
 
 /// A running child. It ends with its handle.
@@ -225,6 +246,15 @@ impl Child {
         match self.lines.recv_timeout(Duration::from_millis(2)) {
             Err(RecvTimeoutError::Disconnected) => panic!("the child ended"),
             said => said.ok(),
+        }
+    }
+
+    /// What the child says next, if it does in a short while, or how it ended.
+    pub(super) fn hear_or_end(&mut self) -> Heard {
+        match self.lines.recv_timeout(Duration::from_millis(2)) {
+            Ok(line) => Heard::Line(line),
+            Err(RecvTimeoutError::Timeout) => Heard::Nothing,
+            Err(RecvTimeoutError::Disconnected) => Heard::End(self.process.wait().unwrap()),
         }
     }
 
@@ -302,13 +332,29 @@ pub(super) fn refresh_behind(
     cache: &SignalCache,
     work: impl Future<Output = Result<u64, String>> + Send + 'static,
 ) -> JoinHandle<Outcome> {
-    let refresher = Refresher::new(cache.clone());
-    std::thread::spawn(move || runtime().block_on(refresher.refresh(&source(), work)))
+    refresh_of_behind(cache, &source(), work)
+}
+
+pub(super) fn refresh_of_behind(
+    cache: &SignalCache,
+    source: &Source,
+    work: impl Future<Output = Result<u64, String>> + Send + 'static,
+) -> JoinHandle<Outcome> {
+    let (refresher, source) = (Refresher::new(cache.clone()), source.clone());
+    std::thread::spawn(move || runtime().block_on(refresher.refresh(&source, work)))
 }
 
 /// The work of most refreshes here: to store a version.
 pub(super) async fn commit_version(cache: SignalCache, version: u64) -> Result<u64, String> {
-    let done = tokio::task::spawn_blocking(move || write(&cache, &source(), version)).await;
+    commit_version_of(cache, source(), version).await
+}
+
+pub(super) async fn commit_version_of(
+    cache: SignalCache,
+    source: Source,
+    version: u64,
+) -> Result<u64, String> {
+    let done = tokio::task::spawn_blocking(move || write(&cache, &source, version)).await;
     done.unwrap().map(|_| version).map_err(|error| error.to_string())
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
-use std::process::{Child, ChildStdout};
+use std::process::{Child, ChildStdout, Command};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -85,7 +85,18 @@ impl Service {
     /// At this address.
     pub(crate) fn listening(home: Home, address: &str, environment: &[(&str, &str)]) -> Self {
         let mut command = home.command(&["serve", "--listen", address]);
-        let mut child = command.envs(environment.iter().copied()).spawn().unwrap();
+        command.envs(environment.iter().copied());
+        Self::started_by(home, command)
+    }
+
+    /// On a port that the system chooses, started by a program that runs what its last arguments name.
+    pub(crate) fn behind(home: Home, starter: Command) -> Self {
+        let command = home.command_by(starter, &["serve", "--listen", "127.0.0.1:0"]);
+        Self::started_by(home, command)
+    }
+
+    fn started_by(home: Home, mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
@@ -148,6 +159,11 @@ impl Service {
 
     pub(crate) fn send(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Memory in use, in KiB.

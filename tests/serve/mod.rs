@@ -3,6 +3,7 @@
 mod bad_input;
 pub(crate) mod client;
 mod decisions;
+mod disk_faults;
 mod events;
 mod grafana;
 mod leases;

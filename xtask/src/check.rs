@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::workspace::{Workspace, cargo, output, run};
-use crate::{components, profiles, released};
+use crate::{components, profiles, released, suite};
 
 /// The guest's crates that the host links as well: profiles as data, which the host reads and the guest goes by, and
 /// the times in them.
@@ -19,7 +19,9 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     profiles::check(&workspace.root)?;
     // The host's build script wants them, and their size is checked.
     components::build_all(workspace)?;
-    run(cargo().args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    let mut clippy = cargo();
+    clippy.args(["clippy", "--workspace", "--all-targets"]).args(suite::FEATURES);
+    run(clippy.args(["--", "-D", "warnings"]))
 }
 
 /// The host may use guest code through the component only: a crate of `guest/` that is linked natively

@@ -78,6 +78,8 @@ enum Task {
     Registry,
     /// Unpacks the Redis server that tests of a fleet use, if it is not there yet, and prints where its program is
     Redis,
+    /// Unpacks the tracer that tests of the cache use, if it is not there yet, and prints where its program is
+    Strace,
     /// Unpacks the browser that tests of the dashboard use, if it is not there yet, and prints where its program is
     Chromium,
     /// Builds the components in two directories and compares their SHA-256
@@ -172,6 +174,11 @@ fn execute(task: Task) -> Result<ExitCode> {
         Task::Redis => {
             let program =
                 debian::program_with_libraries(&workspace.redis(), "redis-server", "usr/bin/redis-server")?;
+            println!("{}", program.display());
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Strace => {
+            let program = debian::program_with_libraries(&workspace.strace(), "strace", "usr/bin/strace")?;
             println!("{}", program.display());
             Ok(ExitCode::SUCCESS)
         }

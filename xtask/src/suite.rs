@@ -13,6 +13,9 @@ use crate::workspace::{Workspace, cargo, run};
 /// The test program of the host, and the host's own program with it.
 const HOST: [&str; 2] = ["--test", "runtime-signals"];
 
+/// What is compiled in for tests only: where they have a process die.
+pub(crate) const FEATURES: [&str; 2] = ["--features", "runtime-signals/fault-points"];
+
 /// `cargo test`, for packages that the caller names.
 pub(crate) fn of_some() -> Command {
     let mut test = cargo();
@@ -23,7 +26,7 @@ pub(crate) fn of_some() -> Command {
 /// `cargo test` for all packages that run on this machine by themselves.
 pub(crate) fn of_all() -> Command {
     let mut test = of_some();
-    test.args(["--workspace", "--exclude", plugins::PACKAGE]);
+    test.args(["--workspace", "--exclude", plugins::PACKAGE]).args(FEATURES);
     for component in COMPONENTS.iter().filter(|component| component.is_for_the_sandbox_only()) {
         test.args(["--exclude", component.package]);
     }

@@ -60,6 +60,11 @@ impl Workspace {
         self.target.join("redis-server")
     }
 
+    /// Where the tracer of tests is unpacked.
+    pub(crate) fn strace(&self) -> PathBuf {
+        self.target.join("strace")
+    }
+
     /// Where the browser of tests is unpacked.
     pub(crate) fn chromium(&self) -> PathBuf {
         self.target.join("chromium")

@@ -204,7 +204,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let Claimed::Ours(mut late) = claim_x(&root, &options) else { panic!("not ours") };
         clock.advance(options.refresh_deadline * 4);
-        let Claimed::Ours(newer) = claim_x(&root, &options) else { panic!("not taken over") };
+        let Claimed::Ours(mut newer) = claim_x(&root, &options) else { panic!("not taken over") };
         let path = root.path().join("x.refreshing");
         let standing = std::fs::read(&path).unwrap();
         late.fail("too late").unwrap();
