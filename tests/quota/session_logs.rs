@@ -157,6 +157,23 @@ fn a_limit_of_one_model_stands_beside_the_plan() {
 }
 
 #[test]
+fn of_very_many_limits_the_plans_and_the_newest_are_kept() {
+    let home = Home::new();
+    let limit = |number: usize| {
+        let window = json!({"used_percent": 1.0, "window_minutes": 300});
+        event(NOW, json!({"limit_id": format!("limit-{number}"), "limit_name": "a model", "primary": window}))
+    };
+    let mut lines: Vec<String> = (0..4000).map(limit).collect();
+    lines.insert(0, event("2026-05-01T11:59:00Z", weekly(5.0)));
+    home.log("2026/05/01/rollout-a.jsonl", &lines);
+
+    let status = home.status("codex", at(NOW));
+
+    assert_eq!(used(&status)[0], ("weekly", Some(5.0)));
+    assert_eq!(status.windows.len(), 32);
+}
+
+#[test]
 fn a_refusal_beside_the_windows_blocks() {
     let home = Home::new();
     let limits = json!({"primary": null, "secondary": null, "rate_limit_reached_type": "workspace_owner_credits_depleted"});

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
-use super::evidence::{Evidence, is_ahead, staleness};
+use super::evidence::{Evidence, MAX_WINDOWS, is_ahead, staleness};
 use super::figure::Figure;
 use super::{QuotaState, file, lenient};
 
@@ -31,6 +31,9 @@ const MAX_TAIL: u64 = 1024 * 1024;
 
 /// Longest line that is looked at, in bytes; a `token_count` event has about one thousand.
 const MAX_LINE: usize = 64 * 1024;
+
+/// How many limits are told apart; there have been two so far.
+const MAX_LIMITS: usize = 32;
 
 /// The limit of the plan as a whole, as opposed to that of one model.
 const PLAN: &str = "codex";
@@ -190,13 +193,22 @@ impl Event {
     }
 }
 
-/// Keeps one event a limit: the newest, and of several at one time the one written last.
+/// Keeps one event a limit: the newest, and of several at one time the one written last. Of too many limits the plan's is
+/// kept, and those with the newest events.
 fn keep_newest(events: &mut Vec<Event>, event: Event) {
-    let known = events.iter_mut().find(|known| known.limit_id() == event.limit_id());
-    match known {
-        Some(known) if known.captured_at > event.captured_at => {}
-        Some(known) => *known = event,
-        None => events.push(event),
+    let limit_id = event.limit_id();
+    if let Some(known) = events.iter_mut().find(|known| known.limit_id() == limit_id) {
+        if known.captured_at <= event.captured_at {
+            *known = event;
+        }
+        return;
+    }
+    events.push(event);
+    if events.len() > MAX_LIMITS {
+        let oldest = events.iter().enumerate().min_by_key(|(_, event)| (event.is_plan(), event.captured_at));
+        if let Some((index, _)) = oldest {
+            events.swap_remove(index);
+        }
     }
 }
 
@@ -210,6 +222,7 @@ fn evidence(mut events: Vec<Event>, now: SystemTime) -> Option<Evidence> {
             figures.extend(event.figures());
         }
     }
+    figures.truncate(MAX_WINDOWS);
     let reached = newest.reached();
     Some(Evidence {
         source: "codex_sessions".to_owned(),

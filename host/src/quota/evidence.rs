@@ -8,7 +8,7 @@ use super::figure::{Figure, stated};
 use super::{CLOCK_SKEW, FRESHNESS, QuotaState, QuotaStatus, WindowScope, claude, lenient};
 
 /// Most windows that are taken from one source.
-const MAX_WINDOWS: usize = 64;
+pub(super) const MAX_WINDOWS: usize = 64;
 
 /// What one source states, before it is judged at a time.
 #[derive(Clone, Debug, Default)]
