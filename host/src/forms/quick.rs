@@ -13,7 +13,8 @@ use crate::time::parse_rfc3339;
 
 /// Reads the line of a call that was answered; `None` where anything about it is unusual.
 pub(super) fn read(line: &[u8]) -> Option<Call> {
-    let quick: Quick = serde_json::from_slice(line).ok()?;
+    // As text, what is skipped has to be UTF-8 as well.
+    let quick: Quick = serde_json::from_str(str::from_utf8(line).ok()?).ok()?;
     cache_source(&quick.provider).ok()?;
     let latency = match (quick.latency_ms, quick.latency_ns) {
         (Some(Milliseconds(latency)), None) => latency,
@@ -165,5 +166,9 @@ mod tests {
             assert_ne!(line, WHOLE);
             assert!(read(line.as_bytes()).is_none(), "{line}");
         }
+        let line = WHOLE.replace("[{}]", "\"?\"").replace('?', "\u{ff}").into_bytes();
+        assert!(read(&line).is_some());
+        let halved: Vec<u8> = line.into_iter().filter(|byte| *byte != 0xc3).collect();
+        assert!(read(&halved).is_none());
     }
 }
