@@ -1,12 +1,13 @@
 //! The engine in its sandbox: no imports, limits, and an instance that can be lost at any time.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use runtime_signals::engine::{COMPONENT, CodeCache, EngineError, EngineOptions, Limits};
 use runtime_signals::{Error, ModelStatus, Observation, Service, SignalCache, Store, StoreOptions};
+use sha2::{Digest, Sha256};
 
 use crate::support::{ManualClock, options, store};
 
@@ -215,11 +216,56 @@ fn compiled_code_that_does_not_check_out_is_replaced_silently() {
 }
 
 #[test]
+fn compiled_code_that_others_could_have_written_is_not_loaded() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("code");
+    store_with_code(&folder);
+    let file = only_file(&folder);
+    let mode = |mode: u32| fs::set_permissions(&file, fs::Permissions::from_mode(mode));
+    let plants: [&dyn Fn() -> std::io::Result<()>; 3] =
+        [&|| mode(0o620), &|| mode(0o602), &|| chown(&file, Some(65_534), None)];
+    for plant in plants {
+        let number = file.metadata().unwrap().ino();
+        // Only root can give a file to another user.
+        let Ok(()) = plant() else { continue };
+        let held = fs::File::open(&file).unwrap();
+        assert!(store_with_code(&folder).recorded("a").is_ok());
+        let replaced = file.metadata().unwrap();
+        assert_ne!(replaced.ino(), number, "it was loaded: {held:?}");
+        assert_eq!((replaced.mode() & 0o777, replaced.uid()), (0o600, folder.metadata().unwrap().uid()));
+    }
+}
+
+#[test]
+fn code_that_no_compiler_of_ours_made_is_not_loaded_whatever_its_hash_says() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("code");
+    store_with_code(&folder);
+    let file = only_file(&folder);
+    let good = fs::read(&file).unwrap();
+    let (_, code) = good.split_at(32);
+    let elf_alone = code.get(..64).unwrap();
+    for forged in [&b"not code"[..], b"", elf_alone] {
+        fs::write(&file, [&Sha256::digest(forged)[..], forged].concat()).unwrap();
+        assert!(store_with_code(&folder).recorded("a").is_ok());
+        assert_eq!(fs::read(&file).unwrap().len(), good.len(), "it is compiled anew");
+    }
+}
+
+#[test]
 fn a_folder_that_others_may_enter_is_not_used_for_code() {
+    for mode in [0o777, 0o710, 0o704] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
+        assert!(store_with_code(folder.path()).recorded("a").is_ok());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{mode:o}");
+    }
     let folder = tempfile::tempdir().unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    assert!(store_with_code(folder.path()).recorded("a").is_ok());
-    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    let (link, behind) = (folder.path().join("link"), folder.path().join("behind"));
+    fs::DirBuilder::new().mode(0o700).create(&behind).unwrap();
+    symlink(&behind, &link).unwrap();
+    assert!(store_with_code(&link).recorded("a").is_ok());
+    assert_eq!(fs::read_dir(&behind).unwrap().count(), 0, "a link is no folder");
 }
 
 #[test]
