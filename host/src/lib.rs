@@ -19,6 +19,9 @@ pub mod config;
 pub mod demo;
 pub mod engine;
 pub mod forms;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod lease;
 pub mod pace;
 pub mod parsers;

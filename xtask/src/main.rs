@@ -7,6 +7,7 @@
 mod check;
 mod components;
 mod debian;
+mod deny;
 mod fuzz;
 mod gateways;
 mod optimizer;
@@ -68,6 +69,8 @@ enum Task {
     },
     /// Formatting, released contracts, component sizes, the host's dependencies, generated pages, lints
     Check,
+    /// Licences, sources and known weaknesses of the crates that ours depend on
+    Deny(deny::Options),
     /// Builds the fuzz targets and runs them for a while
     Fuzz(fuzz::Options),
     /// Writes docs/providers.md from the built-in profiles
@@ -113,6 +116,9 @@ impl Passed {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::instrument::as_compiler() {
+        return code;
+    }
     match execute(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {
@@ -163,6 +169,7 @@ fn execute(task: Task) -> Result<ExitCode> {
             check::check(&workspace)?;
             fuzz::check(&workspace).map(|()| ExitCode::SUCCESS)
         }
+        Task::Deny(options) => deny::deny(&workspace, &options).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(options) => fuzz::fuzz(&workspace, &options).map(|()| ExitCode::SUCCESS),
         Task::Profiles => profiles::write(&workspace.root).map(|()| ExitCode::SUCCESS),
         Task::Parsers => parsers::test(&workspace),

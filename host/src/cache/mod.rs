@@ -26,6 +26,8 @@ mod dir;
 mod error;
 mod fault;
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod guard;
 mod lock;
 mod marker;

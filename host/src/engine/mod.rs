@@ -23,6 +23,8 @@ mod bindings;
 mod code;
 mod convert;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod instance;
 mod journal;
 mod limits;

@@ -36,3 +36,6 @@ pub use self::problem::Problem;
 pub use self::start::{Bound, Server, StartError};
 pub use self::state::AppState;
 pub use self::token::{Token, TokenError};
+
+#[cfg(feature = "fuzzing")]
+pub(crate) use self::proxy::fuzzing;

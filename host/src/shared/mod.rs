@@ -15,6 +15,8 @@ mod digest;
 mod error;
 mod exchange;
 mod facts;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod incoming;
 mod lease;
 mod link;

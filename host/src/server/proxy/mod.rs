@@ -11,6 +11,8 @@ mod call;
 mod client;
 mod download;
 mod excerpt;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod headers;
 mod patience;
 mod places;
