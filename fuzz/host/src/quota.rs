@@ -40,7 +40,9 @@ fn judged(status: &QuotaStatus, now: SystemTime) {
         let captured = status.captured_at.expect("what is judged by was captured at some time");
         assert!(status.fresh && now <= captured + FRESHNESS && captured <= now + CLOCK_SKEW, "{status:?}");
     }
-    assert_eq!(status.state == QuotaState::Ok, status.reason.is_none(), "{status:?}");
+    let is_explained = matches!(status.state, QuotaState::Stale | QuotaState::Blocked);
+    assert!(!is_explained || status.reason.is_some(), "{status:?}");
+    assert!(status.state != QuotaState::Ok || status.reason.is_none(), "{status:?}");
     // The path of a file is ours.
     let folder = std::env::temp_dir().to_string_lossy().len() + 64;
     let texts = [Some(&status.source), status.account.as_ref()];

@@ -88,7 +88,8 @@ pub struct QuotaStatus {
     /// A label of the account: its address, organisation or plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
-    /// Why the state is what it is, for people. Absent when it is `Ok`.
+    /// Why the state is what it is, for people. Absent when it is `Ok`, and where the source gives a state other than
+    /// `Blocked` and no reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
