@@ -23,9 +23,10 @@ pub(super) const COVERAGE: [&str; 6] = [
     "-Cllvm-args=-sanitizer-coverage-trace-compares",
     "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
 ];
-/// Speed for more executions; the checks of the dev profile stay. What is generic in dependencies is compiled, and
+/// Speed for more executions, with the checks that the compiler leaves out where it optimises. What is generic in dependencies is compiled, and
 /// covered, with the crates that use it.
-const SPEED: [&str; 2] = ["-Copt-level=2", "-Cdebuginfo=line-tables-only"];
+const SPEED: [&str; 4] =
+    ["-Copt-level=2", "-Cdebug-assertions=on", "-Coverflow-checks=on", "-Cdebuginfo=line-tables-only"];
 /// What is instrumented. The guest's crates are not: its own targets cover them, and build scripts need them as they are.
 const CRATES: [&str; 4] =
     ["host_fuzz", "runtime_signals", "runtime_signals_component", "runtime_signals_host_fuzz"];
@@ -85,6 +86,10 @@ mod tests {
     fn our_own_crates_are_instrumented_and_no_others() {
         let flags = flags_for("--crate-name runtime_signals --edition=2024 lib.rs");
         assert!(flags.contains(&"-Cpasses=sancov-module") && flags.contains(&"-Copt-level=2"), "{flags:?}");
+        assert!(
+            flags.contains(&"-Cdebug-assertions=on") && flags.contains(&"-Coverflow-checks=on"),
+            "{flags:?}"
+        );
         for line in
             ["--crate-name build_script_build build.rs", "--crate-name runtime_signals_core lib.rs", "-vV"]
         {
