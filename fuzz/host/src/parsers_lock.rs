@@ -21,8 +21,17 @@ pub fn check(data: &[u8]) {
             entries.sort_by(|one, other| one.name.cmp(&other.name));
             assert_eq!(lock.read().expect("what was written is read"), entries);
         }
-        Err(error) => crate::refused(&error.problem.to_string()),
+        Err(error) => refused(&error.problem.to_string(), data),
     }
+}
+
+/// A message repeats the reference that it is about, escaped: it is as long as the text makes it.
+fn refused(message: &str, text: &[u8]) {
+    assert!(
+        !message.is_empty() && message.len() <= 500 + 10 * text.len(),
+        "{} bytes: {message}",
+        message.len()
+    );
 }
 
 /// A reference is written as it was read, and names one component.
@@ -38,6 +47,6 @@ fn reference(text: &str) {
             assert!(parts.iter().all(|part| !part.is_empty() && !part.contains("..")), "{text}");
             assert!(!reference.name().contains('/'), "{text}");
         }
-        Err(error) => crate::refused(&error.to_string()),
+        Err(error) => refused(&error.to_string(), text.as_bytes()),
     }
 }
