@@ -82,7 +82,11 @@ fn each_provider_is_looked_at_again_and_again_on_its_own_interval() {
     let service = Service::configured(&text);
     eventually(|| (often.looks() >= 10 && seldom.looks() == 1).then_some(()));
     for name in ["often", "seldom"] {
-        assert_eq!(service.signal(name)["status"], json!("available"));
+        // The look has come to the server before its answer has come to the service.
+        eventually(|| {
+            let answer = service.get(&format!("/v1/signals/{name}"));
+            (answer.status == 200 && answer.json()["signal"]["status"] == json!("available")).then_some(())
+        });
         let stored = std::fs::read_to_string(service.home.entry(name)).unwrap();
         assert!(stored.contains("\"status\":\"available\""), "{stored}");
     }

@@ -122,6 +122,8 @@ impl Server {
             bound.socket = Some(path);
         }
         state.board.look_at_disk()?;
+        // Before anything can change: whatever does is told.
+        let telling = on_change::begin(state.clone()).await;
 
         let router = router(state.clone());
         let connections = Arc::new(GracefulShutdown::new());
@@ -136,7 +138,7 @@ impl Server {
         tasks.spawn(discovery::run(state.clone()));
         tasks.spawn(watch_board(state.clone()));
         tasks.spawn(watch_disk(state.clone()));
-        tasks.spawn(on_change::run(state.clone()));
+        tasks.spawn(telling);
         let sharing = state.tier.clone().map(|tier| tokio::spawn(shared::run(state.clone(), tier)));
         Ok(Self { state, bound, tasks, listeners, connections, _parsers: parsers, sharing })
     }

@@ -40,23 +40,27 @@ struct Job {
     json: Vec<u8>,
 }
 
-/// Tells of changes for as long as the service lasts.
-pub(super) async fn run(state: AppState) {
+/// Begins to tell: of all that changes from when this returns, for as long as the future that it returns is polled.
+pub(super) async fn begin(state: AppState) -> impl Future<Output = ()> {
     let mut config = state.follow_config();
-    loop {
-        let current = config.borrow_and_update().clone();
-        // Without anybody to tell, nobody listens, and the board does nothing for it.
-        let told = async {
-            if current.on_change.is_empty() {
-                std::future::pending().await
-            } else {
-                Teller::new(&state, &current).run().await
+    let mut current = config.borrow_and_update().clone();
+    let mut teller = Teller::begin(&state, &current).await;
+    async move {
+        loop {
+            // Without anybody to tell, nobody listens, and the board does nothing for it.
+            let told = async {
+                match teller {
+                    Some(teller) => teller.run().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = told => return,
+                changed = changed_rules(&mut config, &current) => if !changed { return },
+                () = state.ended() => return,
             }
-        };
-        tokio::select! {
-            () = told => return,
-            changed = changed_rules(&mut config, &current) => if !changed { return },
-            () = state.ended() => return,
+            current = config.borrow_and_update().clone();
+            teller = Teller::begin(&state, &current).await;
         }
     }
 }
@@ -80,8 +84,12 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(state: &AppState, config: &Config) -> Self {
-        Self {
+    /// Notes how everybody is; `None` where there is nobody to tell.
+    async fn begin(state: &AppState, config: &Config) -> Option<Self> {
+        if config.on_change.is_empty() {
+            return None;
+        }
+        let mut teller = Self {
             rules: config.on_change.iter().cloned().map(Arc::new).collect(),
             changes: state.board.listen(),
             state: state.clone(),
@@ -89,13 +97,14 @@ impl Teller {
             queue: Queue::new(MOST_WAITING),
             webhooks: Arc::default(),
             at_work: JoinSet::new(),
+        };
+        for entry in teller.entries().await {
+            teller.statuses.insert(entry.signal.provider.clone(), entry.signal.status);
         }
+        Some(teller)
     }
 
     async fn run(mut self) {
-        for entry in self.entries().await {
-            self.statuses.insert(entry.signal.provider.clone(), entry.signal.status);
-        }
         loop {
             while self.at_work.len() < AT_ONCE
                 && let Some((key, job)) = self.queue.next()
