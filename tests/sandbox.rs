@@ -26,13 +26,16 @@ fn faulty() -> Store {
 
 /// The same, with a bound on the processor time of one call.
 fn faulty_within(cpu_time: Duration) -> Store {
-    let component = Path::new(env!("RUNTIME_SIGNALS_ENGINE_WASM")).with_file_name("engine-faults.wasm");
-    let component = fs::read(&component).unwrap_or_else(|error| {
-        panic!("{}: {error}; run `cargo xtask components`", component.display());
-    });
     let mut options = options(&ManualClock::new());
     options.engine.limits = Limits { cpu_time, ..Limits::default() };
-    Store::with_options(StoreOptions { component: Some(component), ..options }).unwrap()
+    Store::with_options(StoreOptions { component: Some(faulty_component()), ..options }).unwrap()
+}
+
+/// The engine that fails on demand.
+pub(crate) fn faulty_component() -> Vec<u8> {
+    let component = Path::new(env!("RUNTIME_SIGNALS_ENGINE_WASM")).with_file_name("engine-faults.wasm");
+    fs::read(&component)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask components`", component.display()))
 }
 
 fn samples(store: &Store, provider: &str) -> u32 {
@@ -138,6 +141,17 @@ fn of_a_batch_only_the_observation_at_fault_is_lost() {
     let failed: Vec<_> = (0..30).filter(|index| outcomes[*index].is_err()).collect();
     assert_eq!(failed, [13]);
     assert_eq!(names.map(|name| samples(&store, name)), [10, 9, 10]);
+}
+
+#[test]
+fn of_a_long_batch_nothing_is_put_back_twice() {
+    let store = faulty();
+    let batch: Vec<_> = (1..=300).map(|latency| call("a", latency, None)).collect();
+    assert!(store.record_batch(&batch).unwrap().iter().all(Result::is_ok));
+    store.record(&call("b", 1, Some("fault:trap"))).unwrap_err();
+    let every_shard = (0..100).map(|number| format!("other-{number}"));
+    every_shard.for_each(|name| drop(store.record(&call(&name, 1, Some("fault:trap")))));
+    assert_eq!(store.recorded("a").unwrap().recent_p50_latency, Duration::from_millis(251));
 }
 
 #[test]

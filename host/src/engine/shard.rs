@@ -246,6 +246,8 @@ impl Shard {
         for (observation, place) in packing::split(packed).zip(places) {
             self.keep(*place, observation, None);
         }
+        // Only now: a state that is exported has all of them, so that none may be kept beside it.
+        places.iter().for_each(|place| self.relieve(*place));
         Ok(())
     }
 
@@ -261,6 +263,7 @@ impl Shard {
             api.store().call_record_reading(store, providers, packed, reading)
         })??;
         self.keep(place, packed, Some(reading));
+        self.relieve(place);
         Ok(())
     }
 
@@ -268,9 +271,13 @@ impl Shard {
     fn keep(&mut self, place: Place, observation: &[u8], reading: Option<&Reading>) {
         if let Some(provider) = self.providers.get_mut(place.0) {
             provider.journal.push(observation, reading);
-            if provider.journal.len() > JOURNAL_BYTES {
-                self.checkpoint(place);
-            }
+        }
+    }
+
+    /// Exports a provider's state in place of observations that have become many.
+    fn relieve(&mut self, place: Place) {
+        if self.providers.get(place.0).is_some_and(|provider| provider.journal.len() > JOURNAL_BYTES) {
+            self.checkpoint(place);
         }
     }
 
