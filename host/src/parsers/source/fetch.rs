@@ -12,7 +12,7 @@ use super::challenge::{Challenge, Token};
 use super::credentials::{self, Credentials};
 use super::reference::Reference;
 use super::registry::RegistryProblem;
-use super::transport::PlainHosts;
+use super::transport::{PlainHosts, leads_inside};
 use crate::cause;
 
 /// Largest answer with a token, in bytes.
@@ -80,6 +80,9 @@ impl<'a> Session<'a> {
                 let request = request.basic_auth(known.user, Some(known.password)).build();
                 let request = request.map_err(unreachable)?;
                 request.headers().get(AUTHORIZATION).cloned().ok_or_else(|| self.unauthorized())
+            }
+            Some(Challenge::Bearer(url)) if leads_inside(refusal.url(), &url) => {
+                Err(RegistryProblem::Token("it names an address on this machine"))
             }
             Some(Challenge::Bearer(url)) => self.token(url).await,
             None => Err(self.unauthorized()),

@@ -2,10 +2,15 @@
 
 use reqwest::{Certificate, Client, Url, redirect};
 
-use crate::loopback::is_loopback;
+use crate::loopback::{is_loopback, is_of_this_machine};
 
 const MOST_REDIRECTS: usize = 5;
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Would somebody from elsewhere have us ask something on this machine, which may trust whoever comes from here?
+pub(super) fn leads_inside(from: &Url, to: &Url) -> bool {
+    is_of_this_machine(to) && !is_loopback(from.host_str().unwrap_or_default())
+}
 
 /// Hosts that may be asked by plain HTTP, beside this machine: `host` or `host:port`.
 #[derive(Clone, Debug)]
@@ -30,6 +35,8 @@ impl PlainHosts {
         let follow = move |attempt: redirect::Attempt<'_>| {
             if attempt.previous().len() > MOST_REDIRECTS {
                 attempt.error("there are too many redirects")
+            } else if attempt.previous().last().is_none_or(|from| leads_inside(from, attempt.url())) {
+                attempt.error("a redirect leads to this machine")
             } else if hosts.allow(attempt.url()) {
                 attempt.follow()
             } else {
