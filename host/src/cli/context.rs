@@ -10,7 +10,7 @@ use anyhow::anyhow;
 use runtime_signals::cache::NameError;
 use runtime_signals::config::{CacheSettings, Config, ServiceAddress};
 use runtime_signals::parsers::{self, Parsers};
-use runtime_signals::probe::{DEFAULT_TIMEOUT, HttpProbe};
+use runtime_signals::probe::{DEFAULT_TIMEOUT, HttpProbe, Probe};
 use runtime_signals::profiles::ProfileDir;
 use runtime_signals::server::Token;
 use runtime_signals::{Error, Service, SignalCache, Source, Store, StoreOptions, cache_source};
@@ -21,6 +21,8 @@ use super::remote::Remote;
 
 /// Names the service that is asked, where `--service` does not.
 const SERVICE_VARIABLE: &str = "RUNTIME_SIGNALS_SERVICE";
+/// The longest share of a refresh that a liveness check takes: as by default, of 5 seconds 3.
+const PROBED_OF_A_REFRESH: f64 = 0.6;
 
 /// What all commands share.
 pub(super) struct Context {
@@ -46,7 +48,7 @@ impl Context {
     pub(super) fn remote(&self) -> anyhow::Result<Option<Remote>> {
         let Some(address) = self.service_address()? else { return Ok(None) };
         let token = self.token_for(&address)?;
-        Ok(Remote::new(&address, token.as_ref())?)
+        Ok(Remote::new(&address, token.as_ref(), self.config()?.client.timeout)?)
     }
 
     /// Where it is; `None` for none.
@@ -134,9 +136,16 @@ impl Context {
     /// The same with a probe that also asks local servers whether they are ready.
     pub(super) fn service_with(&self, readiness: bool) -> anyhow::Result<Service> {
         let cache = self.cache()?;
-        let probe = HttpProbe::new(DEFAULT_TIMEOUT).map_err(Error::from)?.with_readiness(readiness);
+        let probe = self.probe()?.with_readiness(readiness);
         let options = StoreOptions { probe: Some(Arc::new(probe)), ..with_profiles() };
         Ok(Service::new(Store::with_options(options)?, cache))
+    }
+
+    /// The liveness check. It ends before the refresh that it belongs to is cut off, as what it finds would be lost.
+    fn probe(&self) -> anyhow::Result<HttpProbe> {
+        let deadline = self.config()?.cache.refresh_deadline;
+        let timeout = DEFAULT_TIMEOUT.min(deadline.mul_f64(PROBED_OF_A_REFRESH));
+        Ok(HttpProbe::new(timeout).map_err(Error::from)?)
     }
 
     /// A service over the cache, for commands that read responses.
@@ -153,7 +162,8 @@ impl Context {
     /// A store with the user's profiles and parsers.
     pub(super) fn store(&self) -> anyhow::Result<Store> {
         let parsers = Some(self.config()?.parsers.clone()).filter(parsers::Options::is_enabled);
-        Ok(Store::with_options(StoreOptions { parsers, ..with_profiles() })?)
+        let probe = Some(Arc::new(self.probe()?) as Arc<dyn Probe>);
+        Ok(Store::with_options(StoreOptions { parsers, probe, ..with_profiles() })?)
     }
 
     /// The parser components, as configured.

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
+use super::duration;
 use crate::loopback::is_loopback;
 
 /// Whom the commands ask that show or record signals.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClientSettings {
     /// The service; without one, the commands read the cache themselves. `--service` and `RUNTIME_SIGNALS_SERVICE` win.
@@ -20,6 +22,15 @@ pub struct ClientSettings {
     /// either, a service on this machine is sent that of `service.token_file`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_file: Option<PathBuf>,
+    /// How long an answer of the service may take, beyond what it is asked to wait: 30 seconds.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+}
+
+impl Default for ClientSettings {
+    fn default() -> Self {
+        Self { service: None, token_file: None, timeout: Duration::from_secs(30) }
+    }
 }
 
 /// Where a service is reached.

@@ -33,7 +33,7 @@ pub(super) fn look(context: &Context, config: &Config, report: &mut Report) -> a
         }
     };
     let secret = if token.is_some() { "with a token" } else { "without a token" };
-    let Some(remote) = Remote::new(&address, token.as_ref())? else { return Ok(()) };
+    let Some(remote) = Remote::new(&address, token.as_ref(), config.client.timeout)? else { return Ok(()) };
     match block_on(remote.get("healthz", &[]))?.and_then(|answer| answer.read::<Health>()) {
         Ok(Some(health)) if health.version == env!("CARGO_PKG_VERSION") => {
             report.ok(SERVICE, format!("it runs at {address}, asked {secret}"));

@@ -9,8 +9,8 @@ use runtime_signals::config::ServiceAddress;
 
 use super::{Remote, RemoteError};
 
-/// How long a stream may be silent: a service gives a sign of life each 15 seconds.
-const LONGEST_SILENCE: Duration = Duration::from_secs(45);
+/// A service gives a sign of life each time.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 /// The largest event, in bytes.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -19,6 +19,8 @@ pub(in crate::cli) struct Events {
     address: ServiceAddress,
     response: Response,
     parser: Parser,
+    /// How long it may be silent.
+    silence: Duration,
 }
 
 /// A server-sent event.
@@ -36,15 +38,19 @@ impl Remote {
         let request = self.request(Method::GET, self.url("v1/events", &[])?);
         let request = request.header(header::ACCEPT, "text/event-stream");
         let address = self.address.clone();
-        let opened = tokio::time::timeout(LONGEST_SILENCE, request.send()).await;
-        let response = opened
-            .map_err(|_| silent(&address))?
-            .map_err(|error| RemoteError::unreachable(&address, &error))?;
-        if response.status() != StatusCode::OK {
+        let open = async {
+            let response = request.send().await;
+            let response = response.map_err(|error| RemoteError::unreachable(&address, &error))?;
+            if response.status() == StatusCode::OK {
+                return Ok(response);
+            }
             self.bounded(response).await?;
-            return Err(RemoteError::strange(&address, "it has no events"));
-        }
-        Ok(Events { address, response, parser: Parser::default() })
+            Err(RemoteError::strange(&address, "it has no events"))
+        };
+        let opened = tokio::time::timeout(self.patience, open).await;
+        let response = opened.map_err(|_| silent(&address))??;
+        let silence = SIGN_OF_LIFE.saturating_add(self.patience);
+        Ok(Events { address, response, parser: Parser::default(), silence })
     }
 }
 
@@ -58,7 +64,7 @@ impl Events {
             if let Some(event) = self.parser.ready.pop_front() {
                 return Ok(event);
             }
-            let part = tokio::time::timeout(LONGEST_SILENCE, self.response.chunk()).await;
+            let part = tokio::time::timeout(self.silence, self.response.chunk()).await;
             let part = part.map_err(|_| silent(&self.address))?;
             let part = part.map_err(|error| RemoteError::unreachable(&self.address, &error))?;
             let part = part.ok_or_else(|| RemoteError::Unreachable {

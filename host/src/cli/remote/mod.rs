@@ -23,8 +23,6 @@ pub(super) use self::providers::{Kind, kinds};
 pub(super) use self::signals::{Seen, entries, signal, signals};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the service may take beyond what it was asked to wait.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// The largest answer, in bytes: the signals of 20,000 providers and more.
 const MOST_BYTES: usize = 64 << 20;
 /// Stands for the host of a socket.
@@ -36,17 +34,23 @@ pub(super) struct Remote {
     base: Url,
     authorization: Option<HeaderValue>,
     address: ServiceAddress,
+    /// How long an answer may take beyond what the service is asked to wait.
+    patience: Duration,
 }
 
 impl Remote {
-    /// For the service at this address; `None` for none.
-    pub(super) fn new(address: &ServiceAddress, token: Option<&Token>) -> Result<Option<Self>, RemoteError> {
+    /// For the service at this address, whose answers may take so long; `None` for none.
+    pub(super) fn new(
+        address: &ServiceAddress,
+        token: Option<&Token>,
+        patience: Duration,
+    ) -> Result<Option<Self>, RemoteError> {
         let builder = Client::builder()
             .user_agent(concat!("runtime-signals/", env!("CARGO_PKG_VERSION")))
             .no_proxy()
             .referer(false)
             .redirect(redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT);
+            .connect_timeout(CONNECT_TIMEOUT.min(patience));
         let unusable = |error| RemoteError::Client { address: address.clone(), error };
         let (builder, base) = match address {
             ServiceAddress::Off => return Ok(None),
@@ -59,7 +63,7 @@ impl Remote {
         };
         let client = builder.build().map_err(|error| unusable(error::innermost(&error)))?;
         let authorization = token.map(Token::bearer);
-        Ok(Some(Self { client, base, authorization, address: address.clone() }))
+        Ok(Some(Self { client, base, authorization, address: address.clone(), patience }))
     }
 
     /// Where it is.
@@ -69,7 +73,7 @@ impl Remote {
 
     /// Asks for a path, relative to the address.
     pub(super) async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, RemoteError> {
-        self.get_within(path, query, PATIENCE).await
+        self.get_within(path, query, self.patience).await
     }
 
     /// The same where the answer may be held back for so long.
@@ -79,7 +83,7 @@ impl Remote {
         query: &[(&str, String)],
         held: Duration,
     ) -> Result<Answer, RemoteError> {
-        self.get_within(path, query, held.saturating_add(PATIENCE)).await
+        self.get_within(path, query, held.saturating_add(self.patience)).await
     }
 
     async fn get_within(
@@ -96,7 +100,7 @@ impl Remote {
     pub(super) async fn post_lines(&self, path: &str, lines: Vec<u8>) -> Result<Answer, RemoteError> {
         let request = self.request(Method::POST, self.url(path, &[])?);
         let request = request.header(header::CONTENT_TYPE, "application/x-ndjson").body(lines);
-        self.whole(request.timeout(PATIENCE)).await
+        self.whole(request.timeout(self.patience)).await
     }
 
     fn url(&self, path: &str, query: &[(&str, String)]) -> Result<Url, RemoteError> {
