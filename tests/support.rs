@@ -50,6 +50,19 @@ pub(crate) fn store(clock: &Arc<ManualClock>) -> Store {
     Store::with_options(options(clock)).unwrap()
 }
 
+/// Memory in use by a process, by its number or `self`, in KiB.
+pub(crate) fn resident_kib(process: impl std::fmt::Display) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// The number in a variable of the environment, where it is set.
+pub(crate) fn number_from(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|error| panic!("{variable}: {text:?}: {error}")))
+}
+
 /// Where what tests leave to be looked at is: the folder that cargo builds into.
 pub(crate) fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()

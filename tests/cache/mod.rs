@@ -21,5 +21,6 @@ mod prune;
 mod reads;
 mod refreshes;
 mod refreshes_across_processes;
+mod refreshes_under_load;
 mod support;
 mod worker;

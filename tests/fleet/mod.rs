@@ -8,3 +8,5 @@ mod redis_server;
 mod refreshes;
 mod security;
 mod sharing;
+
+pub(crate) use hosts::{OPENAI, refusal, sharing, status};

@@ -4,3 +4,5 @@ mod directory;
 pub(crate) mod docker_registry;
 mod hostile;
 mod registry;
+
+pub(crate) use registry::{options, pull_by};

@@ -15,11 +15,11 @@ const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0 some bytes";
 const SIGNATURE: &str = "untrusted comment: a\nRUQ\ntrusted comment: b\nxyz==\n";
 
 /// Options without the credentials of whoever runs the tests.
-pub(super) fn options() -> RegistryOptions {
+pub(crate) fn options() -> RegistryOptions {
     RegistryOptions { docker_config: Some("/no/such/config.json".into()), ..RegistryOptions::default() }
 }
 
-pub(super) fn pull_by(options: RegistryOptions, reference: &Reference) -> Result<Pulled, RegistryError> {
+pub(crate) fn pull_by(options: RegistryOptions, reference: &Reference) -> Result<Pulled, RegistryError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let pulled = runtime.block_on(Registry::new(options).pull(reference));
     runtime.shutdown_background();

@@ -7,6 +7,7 @@ use runtime_signals::parsers::{Candidate, Options, ParserProblem, Stop};
 
 use super::guests::{ANSWER, Guest, limits, malformed, remaining_requests};
 use super::{HEADERS, Scene, response};
+use crate::support::resident_kib;
 
 /// How often a thing is done: as named by the variable, else few enough for each run of the tests.
 fn times(few: usize) -> usize {
@@ -14,13 +15,6 @@ fn times(few: usize) -> usize {
         .ok()
         .and_then(|times| times.parse().ok())
         .unwrap_or(few)
-}
-
-/// Resident memory of this process, in KiB.
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// A function that calls itself without an end.
@@ -201,11 +195,11 @@ fn memory_stays_flat_over_many_hostile_calls() {
     scene.install(&traps).unwrap();
     let call = || assert_eq!(scene.reads(), Some(5));
     (0..200).for_each(|_| call());
-    let before = resident_kib();
+    let before = resident_kib("self");
     let began = Instant::now();
     let calls = times(500);
     (0..calls).for_each(|_| call());
-    let after = resident_kib();
+    let after = resident_kib("self");
     eprintln!("{calls} hostile calls in {:?}: {before} KiB, then {after} KiB", began.elapsed());
     // Other tests of this process run beside this one.
     assert!(after < before + allowed_kib(), "{before} KiB grew to {after} KiB");
@@ -223,11 +217,11 @@ fn memory_stays_flat_over_many_swaps() {
         assert_eq!(scene.reads(), Some(10));
     };
     (0..20).for_each(swap);
-    let before = resident_kib();
+    let before = resident_kib("self");
     let began = Instant::now();
     let swaps = times(100);
     (0..swaps).for_each(swap);
-    let after = resident_kib();
+    let after = resident_kib("self");
     eprintln!("{swaps} swaps in {:?}: {before} KiB, then {after} KiB", began.elapsed());
     assert!(after < before + allowed_kib(), "{before} KiB grew to {after} KiB");
 }

@@ -18,6 +18,6 @@ mod reload;
 mod security;
 mod signals;
 mod start;
-mod upstream;
+pub(crate) mod upstream;
 
 pub(crate) use client::{ALONE, Service, configure};
