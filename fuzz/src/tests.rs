@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use runtime_signals_core::packed::{ACCOUNT, MODEL, observations};
+use runtime_signals_core::packed::observations;
 
 use crate::{input, packed, profile_toml, response, signal};
 
@@ -48,8 +48,8 @@ fn a_response_is_packed_as_its_text_says() {
     assert_eq!((observation.status, observation.body), (429, &b"{}"[..]));
     assert_eq!(observation.received_at.seconds(), 1_768_478_400);
     assert_eq!(observation.latency_ns, 350_000_000);
-    assert_eq!(observation.frames.reserved(ACCOUNT), Some(&b"org"[..]));
-    assert_eq!(observation.frames.reserved(MODEL), Some(&b"gpt"[..]));
+    assert_eq!(observation.frames.reserved().account, Some(&b"org"[..]));
+    assert_eq!(observation.frames.reserved().model, Some(&b"gpt"[..]));
     assert_eq!(observation.frames.iter().last().unwrap().1, b"20");
     assert_eq!((calls[1].status, calls[1].body), (200, &b""[..]));
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use runtime_signals::forms::{BadLine, Call, Response};
 use runtime_signals::fuzzing::pack_observation;
-use runtime_signals_core::packed::{ACCOUNT, ERROR, MODEL, observations};
+use runtime_signals_core::packed::observations;
 
 /// What seeds have where a secret may stand: no message repeats what was sent.
 const SECRET: &str = "SECRET";
@@ -70,12 +70,13 @@ fn goes_in(call: &Call, now: SystemTime) {
     assert_eq!(inside.status, observation.status.unwrap_or(0));
     let latency = u64::try_from(observation.latency.as_nanos()).unwrap_or(u64::MAX);
     assert_eq!(inside.latency_ns, latency);
-    let told = |id: u8, outside: Option<&str>| {
-        let inside = inside.frames.reserved(id).unwrap_or_default();
+    let reserved = inside.frames.reserved();
+    let told = |inside: Option<&[u8]>, outside: Option<&str>| {
+        let inside = inside.unwrap_or_default();
         assert!(outside.unwrap_or_default().as_bytes().starts_with(inside), "{outside:?}");
     };
-    told(ACCOUNT, observation.account);
-    told(MODEL, observation.model);
+    told(reserved.account, observation.account);
+    told(reserved.model, observation.model);
     let is_failed = observation.error.is_some_and(|error| !error.is_empty());
-    assert_eq!(inside.frames.reserved(ERROR).is_some_and(|error| !error.is_empty()), is_failed);
+    assert_eq!(reserved.error.is_some_and(|error| !error.is_empty()), is_failed);
 }

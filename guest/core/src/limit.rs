@@ -1,21 +1,18 @@
 //! Limits: one limited quantity over one window in one scope.
 
-use core::time::Duration;
-
 pub use runtime_signals_profile::{Effect, Quantity, Refill};
 
-use crate::refusal::{Cooldown, MONEY_COOLDOWN, QUOTA_COOLDOWN, QUOTA_WINDOW_S, RATE_COOLDOWN};
+use crate::refusal::Cooldown;
 pub use crate::scope::{Name, Scope};
 use crate::time::Time;
 
+mod figures;
 mod held;
 #[cfg(test)]
 mod tests;
 
+pub use figures::Figures;
 pub use held::{Account, Held, MOST, merge};
-
-/// How long a count without a reset and without a window says anything: the runtime time-to-live.
-const UNDATED: Duration = Duration::from_secs(300);
 
 /// One limited quantity over one window in one scope.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,29 +71,24 @@ impl Limit {
         self
     }
 
+    /// What changes of it from one response to the next.
+    #[must_use]
+    #[inline]
+    pub const fn figures(&self) -> Figures {
+        Figures {
+            limit: self.limit,
+            remaining: self.remaining,
+            utilization: self.utilization,
+            resets_at: self.resets_at,
+            captured_at: self.captured_at,
+        }
+    }
+
     /// When this account of the limit stops to say anything.
     #[must_use]
     #[inline]
     pub fn expires_at(&self) -> Time {
-        self.expires_by(self.window_s)
-    }
-
-    /// The same where the length of its window, in seconds, is known from elsewhere.
-    #[inline]
-    fn expires_by(&self, window_s: Option<u64>) -> Time {
-        self.resets_at.unwrap_or_else(|| self.unstated_end(window_s))
-    }
-
-    fn unstated_end(&self, window_s: Option<u64>) -> Time {
-        let window = window_s.map(Duration::from_secs);
-        let span = match self.limit {
-            // An allowance of nothing does not refill: what it takes is another plan.
-            Some(0) if self.is_used_up() => MONEY_COOLDOWN,
-            _ if !self.is_used_up() => window.unwrap_or(UNDATED),
-            _ if window_s >= Some(QUOTA_WINDOW_S) => QUOTA_COOLDOWN,
-            _ => window.map_or(RATE_COOLDOWN, |window| window.min(RATE_COOLDOWN)),
-        };
-        self.captured_at.saturating_add(span)
+        self.figures().expires_by(self.window_s)
     }
 
     /// Is it one that was used up when this refusal was received, so that the refusal says when it can be
@@ -112,25 +104,20 @@ impl Limit {
     /// Share left, 0 to 1, as far as it is known.
     #[must_use]
     pub fn share_left(&self) -> Option<f64> {
-        match (self.remaining, self.limit) {
-            (Some(0), _) => Some(0.0),
-            #[expect(clippy::cast_precision_loss, reason = "a share needs no more than 52 bits")]
-            (Some(remaining), Some(limit)) if limit > 0 => Some(remaining as f64 / limit as f64),
-            _ => self.utilization.map(|used| 1.0 - used),
-        }
+        self.figures().share_left()
     }
 
     /// Is the allowance used up?
     #[must_use]
     #[inline]
     pub fn is_used_up(&self) -> bool {
-        self.remaining == Some(0) || self.utilization.is_some_and(|used| used >= 1.0)
+        self.figures().is_used_up()
     }
 
     /// Does it say how much is left or used?
     #[must_use]
     pub const fn has_figures(&self) -> bool {
-        self.remaining.is_some() || self.utilization.is_some()
+        self.figures().tell_use()
     }
 
     /// The one of these limits that binds: the one nearest to empty; where no share is known, that with the
@@ -172,12 +159,24 @@ impl Limit {
     #[must_use]
     #[inline]
     pub fn same_series(&self, other: &Self, scope: &Scope) -> bool {
-        self.quantity == other.quantity
+        self.is_of(other.quantity, scope, other.pool.as_str(), other.window_s, other.limit)
+    }
+
+    #[inline(always)]
+    fn is_of(
+        &self,
+        quantity: Quantity,
+        scope: &Scope,
+        pool: &str,
+        window_s: Option<u64>,
+        limit: Option<u64>,
+    ) -> bool {
+        self.quantity == quantity
             && self.scope == *scope
-            && self.pool == other.pool
-            && match (self.window_s, other.window_s) {
+            && self.pool.is(pool)
+            && match (self.window_s, window_s) {
                 (Some(a), Some(b)) => a == b,
-                _ => self.limit == other.limit || self.limit.is_none() || other.limit.is_none(),
+                _ => self.limit == limit || self.limit.is_none() || limit.is_none(),
             }
     }
 
@@ -188,27 +187,5 @@ impl Limit {
         self.remaining = self.remaining.or(other.remaining);
         self.utilization = self.utilization.or(other.utilization);
         self.resets_at = self.resets_at.or(other.resets_at);
-    }
-
-    /// Are these two of one response: captured at the same time, with the same reset?
-    fn same_evidence(&self, other: &Self) -> bool {
-        self.captured_at == other.captured_at && self.resets_at == other.resets_at
-    }
-
-    fn same_figures(&self, other: &Self) -> bool {
-        (self.limit, self.remaining, self.utilization, self.resets_at)
-            == (other.limit, other.remaining, other.utilization, other.resets_at)
-    }
-
-    /// Does it tell of a higher use than `other`? Of the same use the one that lasts longer counts.
-    fn used_more(&self, other: &Self) -> bool {
-        let by_use = match (self.share_left(), other.share_left()) {
-            (Some(a), Some(b)) => b.total_cmp(&a),
-            _ => match (self.remaining, other.remaining) {
-                (Some(a), Some(b)) => b.cmp(&a),
-                (a, b) => a.is_some().cmp(&b.is_some()),
-            },
-        };
-        by_use.then(self.resets_at.cmp(&other.resets_at)).is_gt()
     }
 }

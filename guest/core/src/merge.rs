@@ -72,7 +72,7 @@ fn combine(older: &Signal, mut newer: Signal, now: Time, not_after: Time) -> Sig
         newer.status = Status::Exhausted;
         newer.quota_remaining = Some(0);
     } else if newer.status != Status::Exhausted && !newer.limits.is_empty() {
-        (newer.quota_remaining, newer.quota_reset_at) = left(&merged.limits);
+        (newer.quota_remaining, newer.quota_reset_at) = left(merged.limits.iter());
     }
     let short_of_capacity = merged.cooldowns.iter().any(|cooldown| !cooldown.class.exhausts_scope());
     if newer.status == Status::Available && short_of_capacity {

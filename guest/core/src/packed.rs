@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::time::Time;
+use runtime_signals_values::Text;
 
 /// Length of an observation without frames and body, in bytes.
 pub const HEADER_BYTES: usize = 64;
@@ -86,13 +87,33 @@ pub struct Observation<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Frames<'a>(&'a [u8]);
 
+/// What stands in front of the headers: who called, and why there is no response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reserved<'a> {
+    /// The error of a call that failed.
+    pub error: Option<&'a [u8]>,
+    /// The account.
+    pub account: Option<&'a [u8]>,
+    /// The model.
+    pub model: Option<&'a [u8]>,
+}
+
 impl<'a> Frames<'a> {
     /// Checks that the frames are whole.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         let frames = Self(bytes);
-        let whole: usize = frames.iter().map(|(_, value)| 3 + value.len()).sum();
-        (whole == bytes.len()).then_some(frames)
+        frames.are_whole().then_some(frames)
+    }
+
+    #[inline]
+    fn are_whole(self) -> bool {
+        let mut rest = self.0;
+        while let Some((&[_, low, high], tail)) = rest.split_first_chunk::<3>() {
+            let Some(tail) = tail.get(usize::from(u16::from_le_bytes([low, high]))..) else { return false };
+            rest = tail;
+        }
+        rest.is_empty()
     }
 
     /// Each frame's id and value, in order.
@@ -107,12 +128,33 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// The first frame of this id among the reserved ones, which stand in front.
+    /// Each frame's id and value with what stands behind it, in order.
+    #[inline]
+    pub fn texts(self) -> impl Iterator<Item = (u8, Text<'a>)> {
+        let mut rest = self.0;
+        core::iter::from_fn(move || {
+            let (&[id, low, high], tail) = rest.split_first_chunk::<3>()?;
+            let length = usize::from(u16::from_le_bytes([low, high]));
+            rest = tail.get(length..)?;
+            Some((id, Text::new(tail, length)?))
+        })
+    }
+
+    /// The frames before those of headers; the first one of an id counts.
     #[must_use]
     #[inline]
-    pub fn reserved(self, id: u8) -> Option<&'a [u8]> {
-        let mut reserved = self.iter().take_while(|(other, _)| *other < FIRST_HEADER);
-        reserved.find(|(other, _)| *other == id).map(|(_, value)| value)
+    pub fn reserved(self) -> Reserved<'a> {
+        let mut reserved = Reserved::default();
+        for (id, value) in self.iter().take_while(|(id, _)| *id < FIRST_HEADER) {
+            let place = match id {
+                ERROR => &mut reserved.error,
+                ACCOUNT => &mut reserved.account,
+                MODEL => &mut reserved.model,
+                _ => continue,
+            };
+            *place = place.or(Some(value));
+        }
+        reserved
     }
 }
 
@@ -133,67 +175,83 @@ impl fmt::Display for Malformed {
 
 /// The observations in packed bytes, in order; after an error nothing follows.
 pub fn observations(bytes: &[u8]) -> impl Iterator<Item = Result<Observation<'_>, Malformed>> {
-    let mut offset = 0;
+    let mut rest = bytes;
     core::iter::from_fn(move || {
-        let rest = bytes.get(offset..).filter(|rest| !rest.is_empty())?;
-        let start = offset;
-        let (length, observation) = match split(rest) {
-            Ok((length, observation)) => (length, Ok(observation)),
-            Err(what) => (rest.len(), Err(Malformed { offset: start, what })),
-        };
-        offset += length;
-        Some(observation)
+        let offset = bytes.len() - rest.len();
+        (!rest.is_empty()).then(|| {
+            take(&mut rest).map_err(|what| {
+                rest = &[];
+                Malformed { offset, what }
+            })
+        })
     })
 }
 
+/// The observations in packed bytes of which each has been taken before.
+pub(crate) fn checked_observations(bytes: &[u8]) -> impl Iterator<Item = Observation<'_>> {
+    let mut rest = bytes;
+    core::iter::from_fn(move || take_fields(&mut rest).ok())
+}
+
+/// Takes an observation off the front.
+///
+/// # Errors
+/// What is wrong with it.
 #[inline]
-fn split(bytes: &[u8]) -> Result<(usize, Observation<'_>), &'static str> {
-    let header = bytes.first_chunk::<HEADER_BYTES>().ok_or("ends within its fixed part")?;
+pub fn take<'a>(from: &mut &'a [u8]) -> Result<Observation<'a>, &'static str> {
+    let observation = take_fields(from)?;
+    if observation.frames.are_whole() { Ok(observation) } else { Err("a frame ends early") }
+}
+
+/// The same without a look at its frames.
+#[inline]
+fn take_fields<'a>(from: &mut &'a [u8]) -> Result<Observation<'a>, &'static str> {
+    let (header, tail) = from.split_first_chunk::<HEADER_BYTES>().ok_or("ends within its fixed part")?;
     let length = u32_at(header, 0) as usize;
     let body_length = u32_at(header, 12) as usize;
     let frames_length = u32_at(header, 44) as usize;
     if body_length > BODY_BYTES {
         return Err("body excerpt over 65,536 bytes");
     }
-    if HEADER_BYTES.checked_add(frames_length).and_then(|sum| sum.checked_add(body_length)) != Some(length) {
+    if frames_length.checked_add(HEADER_BYTES + body_length) != Some(length) {
         return Err("lengths contradict each other");
     }
-    let tail = bytes.get(HEADER_BYTES..length).ok_or("ends early")?;
-    let (frames, body) = tail.split_at_checked(frames_length).ok_or("ends within its frames")?;
+    let (frames, tail) = tail.split_at_checked(frames_length).ok_or("ends early")?;
+    let (body, tail) = tail.split_at_checked(body_length).ok_or("ends early")?;
     let flags = u32_at(header, 28);
     let observation = Observation {
         provider: u32_at(header, 4),
-        profile: u16_at(header, 8),
-        status: u16_at(header, 10),
+        profile: u16::from_le_bytes(bytes_at(header, 8)),
+        status: u16::from_le_bytes(bytes_at(header, 10)),
         received_at: time_at(header, 16).ok_or("received outside of the years 0001 to 9999")?,
         sent_at: time_at(header, 32).ok_or("sent outside of the years 0001 to 9999")?,
         latency_ns: u64_at(header, 48),
         ttfb_ns: (flags & HAS_TTFB != 0).then(|| u64_at(header, 56)),
         counts: Counts::from_flags(flags).ok_or("flags contradict each other")?,
-        frames: Frames::new(frames).ok_or("a frame ends early")?,
+        frames: Frames(frames),
         body,
     };
-    Ok((length, observation))
+    *from = tail;
+    Ok(observation)
 }
 
 /// Bytes at a constant offset of the fixed part.
-#[inline]
+#[inline(always)]
 fn bytes_at<const N: usize>(header: &[u8; HEADER_BYTES], offset: usize) -> [u8; N] {
     header.get(offset..).and_then(|tail| tail.first_chunk()).copied().unwrap_or([0; N])
 }
 
-fn u16_at(header: &[u8; HEADER_BYTES], offset: usize) -> u16 {
-    u16::from_le_bytes(bytes_at(header, offset))
-}
-
+#[inline(always)]
 fn u32_at(header: &[u8; HEADER_BYTES], offset: usize) -> u32 {
     u32::from_le_bytes(bytes_at(header, offset))
 }
 
+#[inline(always)]
 fn u64_at(header: &[u8; HEADER_BYTES], offset: usize) -> u64 {
     u64::from_le_bytes(bytes_at(header, offset))
 }
 
+#[inline(always)]
 fn time_at(header: &[u8; HEADER_BYTES], offset: usize) -> Option<Time> {
     Time::new(i64::from_le_bytes(bytes_at(header, offset)), u32_at(header, offset + 8))
 }
@@ -270,7 +328,7 @@ mod tests {
         let two = [packed(&frames, b"{}"), packed(&[], b"")].concat();
         let read: Vec<_> = observations(&two).map(Result::unwrap).collect();
         assert_eq!(read.len(), 2);
-        assert_eq!(read[0].frames.reserved(MODEL), Some(&b"m"[..]));
+        assert_eq!(read[0].frames.reserved().model, Some(&b"m"[..]));
         assert_eq!(read[0].frames.iter().last(), Some((FIRST_HEADER, &b"59"[..])));
         assert_eq!(read[0].body, b"{}");
     }

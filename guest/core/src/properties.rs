@@ -212,6 +212,29 @@ proptest! {
     }
 
     #[test]
+    fn a_packed_signal_is_the_signal_at_any_time_and_after_any_call(
+        calls in calls(6),
+        times in prop::collection::vec(prop_oneof![-10i64..200, 0i64..4000], 1..6),
+        clears in any::<bool>(),
+    ) {
+        let mut store = new_store();
+        for call in &calls {
+            record_all(&mut store, core::slice::from_ref(call));
+            for seconds in &times {
+                // Both when it was asked for before and when it was not.
+                for now in [*seconds, *seconds, seconds + 1] {
+                    let packed = store.collect_packed(0, &Evidence::None, at(now)).unwrap();
+                    let expected = store.get(0).unwrap().judge(at(now)).pack();
+                    prop_assert_eq!(packed, expected);
+                }
+            }
+            if clears {
+                store.clear(0, None).unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn recording_a_call_twice_changes_nothing_but_the_latencies(before in calls(4), call in calls(2)) {
         let mut store = new_store();
         record_all(&mut store, &before);

@@ -9,9 +9,10 @@ use core::time::Duration;
 
 use crate::edge;
 use crate::latency::LatencyWindow;
-use crate::limit::{self, Account, Effect, Held, Limit, Name, Quantity, Scope};
-use crate::packed::{ACCOUNT, Counts, ERROR, MODEL, Observation};
-use crate::reading::{Declared, Reading, failure};
+use crate::limit::{self, Account, Held, Limit, Name, Quantity, Scope};
+use crate::packed::{Counts, Observation, Reserved};
+use crate::profile::Profile;
+use crate::reading::{Clock, Declared, Plain, Reading, failure};
 use crate::refusal::{Cooldown, HeldCooldown, RefusalClass, add_cooldown, default_duration};
 use crate::signal::{Latency, Reason};
 use crate::state::carry_fields;
@@ -24,7 +25,7 @@ mod learn;
 #[cfg(test)]
 mod tests;
 
-pub use judge::left;
+pub use judge::{PackedSignal, left};
 
 /// Scopes whose successes are remembered.
 const MOST_SCOPES: usize = 64;
@@ -115,23 +116,15 @@ impl Provider {
 
     /// Records a finished call and what its response says about limits.
     pub fn record(&mut self, observation: &Observation<'_>, reading: &Reading) {
-        let scope = self.scope_of(observation);
+        let Reserved { error, account, model } = observation.frames.reserved();
+        let scope = self.scope_of(account, model);
         let received_at = observation.received_at;
         // By a clock that was set back, a call may seem to be sent after it was answered.
         let sent_at = observation.sent_at.min(received_at);
         let status = reading.inner_status.unwrap_or(observation.status);
         let class = reading.class();
-        let error = observation.frames.reserved(ERROR);
-        if error.is_none() {
-            if observation.counts != Counts::AllButLatency {
-                self.latency.record(observation.latency_ns);
-            }
-            if observation.counts == Counts::LatencyOnly {
-                return;
-            }
-            if let Some(ttfb_ns) = observation.ttfb_ns {
-                self.ttfb.record(ttfb_ns);
-            }
+        if error.is_none() && !self.take_latency(observation) {
+            return;
         }
         if let Some(message) = error {
             let message = text::bounded(message, text::MESSAGE_BYTES);
@@ -168,10 +161,61 @@ impl Provider {
         }
     }
 
+    /// Records a finished call that was answered by a plain response, and what that says about limits.
+    #[inline]
+    pub fn record_plain(&mut self, observation: &Observation<'_>, profile: &Profile, plain: &Plain) {
+        if !self.take_latency(observation) {
+            return;
+        }
+        let Reserved { account, model, .. } = observation.frames.reserved();
+        let scope = self.scope_of(account, model);
+        let now = observation.received_at;
+        let sent_at = observation.sent_at.min(now);
+        self.succeed(&scope, sent_at, now);
+        let clock = plain.clock(observation);
+        for place in plain.places() {
+            let Some(told) = plain.limit(profile, place, &clock, now) else { continue };
+            let mut limits = self.limits.iter_mut();
+            let is_merged = limits
+                .find_map(|held| held.is_told_by(told, &scope).then(|| held.retell(told, sent_at, now)));
+            if is_merged != Some(true) {
+                self.merge_plain(plain, profile, place, &clock, &scope, [sent_at, now]);
+            }
+        }
+    }
+
+    /// Merges a limit that a plain response tells, whatever is held of it.
+    #[inline(never)]
+    fn merge_plain(
+        &mut self,
+        plain: &Plain,
+        profile: &Profile,
+        place: usize,
+        clock: &Clock,
+        scope: &Scope,
+        [sent_at, now]: [Time; 2],
+    ) {
+        if let Some(told) = plain.limit(profile, place, clock, now) {
+            limit::merge(&mut self.limits, told.account(scope, sent_at, now));
+        }
+    }
+
+    /// Takes the latencies of a call that was answered; `false` where nothing else of it counts.
+    #[inline]
+    fn take_latency(&mut self, observation: &Observation<'_>) -> bool {
+        if observation.counts != Counts::AllButLatency {
+            self.latency.record(observation.latency_ns);
+        }
+        let counts = observation.counts != Counts::LatencyOnly;
+        if let Some(ttfb_ns) = observation.ttfb_ns.filter(|_| counts) {
+            self.ttfb.record(ttfb_ns);
+        }
+        counts
+    }
+
     /// The scope of a call: the one that is known already, so that most are told equal at a glance.
-    fn scope_of(&self, observation: &Observation<'_>) -> Scope {
-        let name = |id| observation.frames.reserved(id).filter(|name| !name.is_empty());
-        let (account, model) = (name(ACCOUNT), name(MODEL));
+    fn scope_of(&self, account: Option<&[u8]>, model: Option<&[u8]>) -> Scope {
+        let [account, model] = [account, model].map(|name| name.filter(|name| !name.is_empty()));
         if account.is_none() && model.is_none() {
             return Scope::EVERYONE;
         }
@@ -195,8 +239,8 @@ impl Provider {
     /// was already in flight says nothing about a refusal that came meanwhile.
     fn end_refusals(&mut self, scope: &Scope, sent_at: Time) {
         self.cooldowns.retain(|held| held.cooldown.scope != *scope || held.cooldown.refused_at >= sent_at);
-        let limits = self.limits.iter_mut().filter(|held| held.limit.scope == *scope);
-        limits.for_each(|held| held.succeed(sent_at));
+        let used_up = self.limits.iter_mut().filter(|held| held.limit.is_used_up());
+        used_up.filter(|held| held.limit.scope == *scope).for_each(|held| held.succeed(sent_at));
         self.note_success(scope, sent_at);
     }
 
@@ -233,15 +277,7 @@ impl Provider {
     /// Takes in the limits of a response, which may be a refusal.
     fn learn_limits(&mut self, scope: &Scope, sent_at: Time, limits: &[Limit], refusal: Option<&Cooldown>) {
         for limit in limits.iter().take(limit::MOST) {
-            let mut account = Account {
-                limit,
-                scope: &limit.scope,
-                sent_at,
-                seen_at: limit.captured_at,
-                refusal_ends_at: None,
-                spares_provider: limit.effect != Effect::Refuses,
-                shared: false,
-            };
+            let mut account = Account::new(limit, sent_at);
             let of_account;
             if limit.scope == Scope::EVERYONE {
                 account.scope = scope;
@@ -307,12 +343,12 @@ impl Provider {
 
     /// Keeps a limit; what a success that was sent later has disproved refuses no more.
     fn hold(&mut self, mut account: Account<'_>) {
-        if account.limit.is_used_up()
+        if account.figures.is_used_up()
             && let Some(sent_at) = self.succeeded_after(account.scope, account.seen_at)
         {
             account.refusal_ends_at = Some(account.refusal_ends_at.map_or(sent_at, |end| end.min(sent_at)));
         }
-        limit::merge(&mut self.limits, &account);
+        limit::merge(&mut self.limits, account);
     }
 
     fn learn_refusal(&mut self, cooldown: Cooldown) {

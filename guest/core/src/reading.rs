@@ -21,10 +21,14 @@ mod classify;
 mod facts;
 mod ietf;
 mod parts;
+mod plain;
 #[cfg(test)]
 mod tests;
 
 pub use classify::failure;
+pub(crate) use facts::Clock;
+pub use plain::Plain;
+pub(crate) use plain::PlainLimit;
 
 use facts::Facts;
 use parts::Parts;
@@ -120,10 +124,9 @@ impl Reading {
     }
 
     fn clear(&mut self) {
-        let (mut limits, mut declared) =
-            (core::mem::take(&mut self.limits), core::mem::take(&mut self.declared));
-        limits.clear();
-        declared.clear();
+        self.limits.clear();
+        self.declared.clear();
+        let (limits, declared) = (core::mem::take(&mut self.limits), core::mem::take(&mut self.declared));
         *self = Self { limits, declared, ..Self::default() };
     }
 }
@@ -148,7 +151,6 @@ impl Reader {
     /// Reads a response by a profile, and where its own rules tell nothing by those of `common`.
     ///
     /// The summary of the limits (what is left, and the reset) is not made: see [`summarize`](Self::summarize).
-    #[inline]
     pub fn read(
         &mut self,
         profile: &Profile,
@@ -214,7 +216,6 @@ impl Reader {
     }
 
     /// Takes one header.
-    #[inline]
     fn take_frame<'a>(
         &mut self,
         profile: &Profile,
@@ -328,8 +329,7 @@ impl Reader {
             parts.remaining = parts.remaining.or(item.remaining);
             parts.window_s = parts.window_s.or(item.window_s);
             let reset = item.reset_s.and_then(|seconds| now.checked_add(Duration::from_secs(seconds)));
-            let precision = number::Precision::Span { unit_ns: 1_000_000_000 };
-            parts.reset = parts.reset.or(reset.map(|at| (at, precision)));
+            parts.reset = parts.reset.or(reset.map(|at| (at, number::Precision::Seconds)));
         }
     }
 
@@ -421,7 +421,6 @@ impl Reader {
 }
 
 /// Forgets what an earlier response told of a rule, the first time that this one tells something.
-#[inline]
 fn begin(parts: &mut Parts, told: &mut u32, rule: usize) {
     let bit = 1 << (rule & 31);
     if *told & bit == 0 {

@@ -25,6 +25,15 @@ impl Name {
         self.0.is_none()
     }
 
+    /// Is it this one?
+    #[inline(always)]
+    pub(crate) fn is(&self, text: &str) -> bool {
+        match &self.0 {
+            Some(own) => **own == *text,
+            None => text.is_empty(),
+        }
+    }
+
     /// The start of it, within the bound for names.
     #[must_use]
     pub fn bounded(self) -> Self {
@@ -50,13 +59,20 @@ struct Names {
     model: Option<String>,
 }
 
+impl Names {
+    #[inline(never)]
+    fn are(&self, other: &Self) -> bool {
+        self == other
+    }
+}
+
 /// Scopes of one origin are told equal without a look at their names.
 impl PartialEq for Scope {
-    #[inline]
+    #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (None, None) => true,
-            (Some(own), Some(other)) => Rc::ptr_eq(own, other) || own == other,
+            (Some(own), Some(other)) => Rc::ptr_eq(own, other) || own.are(other),
             _ => false,
         }
     }

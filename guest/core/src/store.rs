@@ -10,8 +10,8 @@ use crate::limit::Scope;
 use crate::merge::{self, Outcome};
 use crate::packed::{self, Malformed, Observation};
 use crate::profile::Profiles;
-use crate::provider::Provider;
-use crate::reading::{Reader, Reading};
+use crate::provider::{PackedSignal, Provider};
+use crate::reading::{Plain, Reader, Reading};
 use crate::signal::Signal;
 use crate::state::State;
 use crate::time::Time;
@@ -24,13 +24,22 @@ const STATE_VERSION: u8 = 3;
 #[derive(Debug, Default)]
 pub struct Store {
     latency_window: usize,
-    providers: Vec<Option<Provider>>,
+    providers: Vec<Option<Entry>>,
     /// Handles that were dropped and can be given out again.
     free: Vec<u32>,
     profiles: Profiles,
+    /// What the last plain response said.
+    plain: Plain,
     reader: Reader,
     /// The last reading, whose memory the next one uses.
     reading: Reading,
+}
+
+/// A provider, and its signal as it was collected last, if nothing was heard since.
+#[derive(Debug)]
+struct Entry {
+    provider: Provider,
+    collected: Option<PackedSignal>,
 }
 
 /// Why an input was refused.
@@ -86,6 +95,11 @@ impl From<Malformed> for InputError {
     }
 }
 
+#[inline(always)]
+fn entry_of(providers: &mut [Option<Entry>], handle: u32) -> Option<&mut Entry> {
+    usize::try_from(handle).ok().and_then(|index| providers.get_mut(index))?.as_mut()
+}
+
 const NOTHING: Malformed = Malformed { offset: 0, what: "there is none" };
 
 impl Store {
@@ -104,19 +118,27 @@ impl Store {
             u32::try_from(self.providers.len() - 1).unwrap_or(u32::MAX)
         });
         if let Some(place) = usize::try_from(handle).ok().and_then(|index| self.providers.get_mut(index)) {
-            *place = Some(Provider::new(name.into(), self.latency_window));
+            let provider = Provider::new(name.into(), self.latency_window);
+            *place = Some(Entry { provider, collected: None });
         }
         handle
     }
 
-    fn get(&self, handle: u32) -> Result<&Provider, InputError> {
-        let provider = usize::try_from(handle).ok().and_then(|index| self.providers.get(index));
-        provider.and_then(Option::as_ref).ok_or(InputError::UnknownProvider(handle))
+    pub(crate) fn get(&self, handle: u32) -> Result<&Provider, InputError> {
+        let entry = usize::try_from(handle).ok().and_then(|index| self.providers.get(index));
+        let entry = entry.and_then(Option::as_ref).ok_or(InputError::UnknownProvider(handle))?;
+        Ok(&entry.provider)
     }
 
+    fn entry(&mut self, handle: u32) -> Result<&mut Entry, InputError> {
+        entry_of(&mut self.providers, handle).ok_or(InputError::UnknownProvider(handle))
+    }
+
+    /// A provider that is about to change.
     fn get_mut(&mut self, handle: u32) -> Result<&mut Provider, InputError> {
-        let provider = usize::try_from(handle).ok().and_then(|index| self.providers.get_mut(index));
-        provider.and_then(Option::as_mut).ok_or(InputError::UnknownProvider(handle))
+        let entry = self.entry(handle)?;
+        entry.collected = None;
+        Ok(&mut entry.provider)
     }
 
     /// The profiles, for a look at how a provider type is read.
@@ -141,28 +163,29 @@ impl Store {
     /// # Errors
     /// Malformed bytes, an unknown provider or profile.
     pub fn record(&mut self, bytes: &[u8]) -> Result<(), RefusedRecord> {
-        let mut observations = packed::observations(bytes);
-        let Some(first) = observations.next() else { return Ok(()) };
-        let first = first?;
-        let Some(second) = observations.next() else { return self.record_observation(&first) };
-        self.check(&first)?;
-        self.check(&second?)?;
-        for observation in observations {
-            self.check(&observation?)?;
+        // Nearly all calls tell of one.
+        let mut rest = bytes;
+        if let Ok(only) = packed::take(&mut rest)
+            && rest.is_empty()
+        {
+            self.check(&only)?;
+            self.record_one(&only);
+            return Ok(());
         }
         for observation in packed::observations(bytes) {
-            self.record_one(&observation?);
+            self.check(&observation?)?;
         }
+        packed::checked_observations(bytes).for_each(|observation| self.record_one(&observation));
         Ok(())
     }
 
-    /// Records one observation.
+    /// Records one observation: the long way whatever it is, as the size of those who come here matters more than time.
     ///
     /// # Errors
     /// An unknown provider or profile.
     pub fn record_observation(&mut self, observation: &Observation<'_>) -> Result<(), RefusedRecord> {
         self.check(observation)?;
-        self.record_one(observation);
+        self.record_any(observation);
         Ok(())
     }
 
@@ -178,13 +201,34 @@ impl Store {
     }
 
     /// Records an observation that has been checked.
+    #[inline(never)]
     fn record_one(&mut self, observation: &Observation<'_>) {
-        let place =
-            usize::try_from(observation.provider).ok().and_then(|index| self.providers.get_mut(index));
-        let Some(provider) = place.and_then(Option::as_mut) else { return };
-        if let Some((profile, common)) = self.profiles.get_for(observation) {
+        if self.record_plain(observation).is_none() {
+            self.record_any(observation);
+        }
+    }
+
+    /// Records an observation that has been checked, if it is plain.
+    #[inline(always)]
+    fn record_plain(&mut self, observation: &Observation<'_>) -> Option<()> {
+        let entry = entry_of(&mut self.providers, observation.provider)?;
+        let profile = self.profiles.get(observation.profile)?;
+        self.plain.read(profile, observation)?;
+        if entry.collected.is_some() {
+            entry.collected = None;
+        }
+        entry.provider.record_plain(observation, profile, &self.plain);
+        Some(())
+    }
+
+    /// Records any observation that has been checked.
+    #[inline(never)]
+    fn record_any(&mut self, observation: &Observation<'_>) {
+        let entry = entry_of(&mut self.providers, observation.provider);
+        if let (Some(entry), Some((profile, common))) = (entry, self.profiles.get_for(observation)) {
             self.reader.read(profile, common, observation, &mut self.reading);
-            provider.record(observation, &self.reading);
+            entry.collected = None;
+            entry.provider.record(observation, &self.reading);
         }
     }
 
@@ -207,6 +251,25 @@ impl Store {
         let provider = self.get_mut(handle)?;
         provider.learn(evidence, now);
         Ok(provider.judge(now))
+    }
+
+    /// The same in its packed form.
+    ///
+    /// # Errors
+    /// An unknown provider.
+    pub fn collect_packed(
+        &mut self,
+        handle: u32,
+        evidence: &Evidence,
+        now: Time,
+    ) -> Result<Vec<u8>, InputError> {
+        if *evidence != Evidence::None {
+            self.get_mut(handle)?.learn(evidence, now);
+        }
+        let Entry { provider, collected } = self.entry(handle)?;
+        let known = collected.as_ref().and_then(|collected| collected.at(now));
+        let packed = known.or_else(|| collected.insert(provider.judge_packed(now)).at(now));
+        Ok(packed.unwrap_or_default())
     }
 
     /// When a request of this size can pass; see [`Provider::wait_for`].

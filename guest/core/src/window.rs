@@ -20,7 +20,8 @@ pub fn infer(limit: u64, remaining: u64, reset: Duration, precision: Precision) 
     let used = limit.checked_sub(remaining).filter(|used| *used > 0)?;
     let (earlier_s, later_s) = match precision {
         // Cut off below the last unit: the true span is up to one unit longer.
-        Precision::Span { unit_ns } => (0.0, unit_ns as f64 / 1e9),
+        Precision::Seconds => (0.0, 1.0),
+        Precision::Milliseconds => (0.0, 0.001),
         // Rounded to seconds by another clock.
         Precision::PointInTime => (2.0, 1.0),
     };
@@ -39,8 +40,8 @@ mod tests {
 
     #[test]
     fn captured_responses_tell_their_windows() {
-        const MS: Precision = Precision::Span { unit_ns: 1_000_000 };
-        const S: Precision = Precision::Span { unit_ns: 1_000_000_000 };
+        const MS: Precision = Precision::Milliseconds;
+        const S: Precision = Precision::Seconds;
         for (limit, remaining, reset_ms, precision, window) in [
             (10_000, 9_999, 8_640, MS, Some(86_400)),
             (200_000, 199_938, 18, MS, Some(60)),

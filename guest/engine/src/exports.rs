@@ -110,8 +110,8 @@ impl GuestStore for Store {
     }
 
     fn collect(&self, provider: u32, evidence: Evidence, now: Instant) -> Result<Vec<u8>, InputError> {
-        let signal = self.0.borrow_mut().collect(provider, &evidence.from_wit(), now.from_wit());
-        signal.map(|signal| signal.pack()).map_err(ToWit::to_wit)
+        let signal = self.0.borrow_mut().collect_packed(provider, &evidence.from_wit(), now.from_wit());
+        signal.map_err(ToWit::to_wit)
     }
 
     fn has_evidence(&self, provider: u32) -> Result<bool, InputError> {

@@ -2,12 +2,12 @@
 
 use alloc::vec::Vec;
 
-use runtime_signals_core::packed::{self, MODEL};
+use runtime_signals_core::packed;
 
 /// Fails if one of the observations asks for it.
 pub(crate) fn inject(observations: &[u8]) {
     for observation in packed::observations(observations).flatten() {
-        match observation.frames.reserved(MODEL) {
+        match observation.frames.reserved().model {
             Some(b"fault:trap") => core::arch::wasm32::unreachable(),
             Some(b"fault:loop") => spin(),
             Some(b"fault:memory") => hoard(),

@@ -9,5 +9,7 @@ extern crate alloc;
 
 pub mod number;
 pub mod time;
+mod word;
 
 pub use time::Time;
+pub use word::Text;

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use crate::time::Time;
+use crate::time::{Recent, Time};
+use crate::word::{self, Text};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
@@ -12,88 +13,69 @@ const UNIX_SECONDS: u64 = 1_000_000_000;
 const UNIX_MILLIS: u64 = 100_000_000_000;
 /// Longer texts are no number of any provider.
 const LONGEST: usize = 64;
-
-/// A text without white space around it, which few have.
-#[inline]
-fn trim(text: &[u8]) -> &[u8] {
-    match text {
-        [first, .., last] if *first > b' ' && *last > b' ' => text,
-        _ => text.trim_ascii(),
-    }
-}
+/// How many billionths one unit of the last place is, by the number of places.
+const PLACES: [u64; 9] = [1_000_000_000, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10];
 
 /// A count: decimal digits.
 ///
 /// `-1` means that the provider does not report it; any other negative number is an overdrawn
 /// allowance, which is 0.
 #[must_use]
-#[inline]
+#[inline(never)]
 pub fn count(text: &[u8]) -> Option<u64> {
-    let text = trim(text);
-    match text {
+    match text.trim_ascii() {
         [b'-', b'1'] => None,
         [b'-', negative @ ..] => digits(negative).map(|_| 0),
-        _ => digits(text),
+        text => digits(text),
     }
+}
+
+/// A count, in less time where it is told as nearly all are.
+#[must_use]
+#[inline(always)]
+pub fn count_in(text: Text<'_>) -> Option<u64> {
+    word::whole(text).or_else(|| count(text.alone()))
 }
 
 /// An allowance: decimal digits, and never negative.
 #[must_use]
-#[inline]
+#[inline(never)]
 pub fn allowance(text: &[u8]) -> Option<u64> {
-    digits(trim(text))
+    digits(text.trim_ascii())
 }
 
-#[inline]
+/// An allowance, in less time where it is told as nearly all are.
+#[must_use]
+#[inline(always)]
+pub fn allowance_in(text: Text<'_>) -> Option<u64> {
+    word::whole(text).or_else(|| allowance(text.alone()))
+}
+
 fn digits(text: &[u8]) -> Option<u64> {
     let (number, rest) = take_digits(text)?;
     (rest.is_empty() && !text.is_empty()).then_some(number)
 }
 
 /// Takes the digits off the front, which may be none; `None` where the number is too large.
-#[inline]
 fn take_digits(text: &[u8]) -> Option<(u64, &[u8])> {
-    // No number of that length overflows, and nearly all are of that length.
-    const SAFE: usize = 19;
-    let mut number = 0u64;
-    let mut rest = text;
-    while let Some((digit, tail)) = take_digit(rest) {
-        if text.len() - tail.len() > SAFE {
-            return take_long(number, rest);
-        }
-        number = number * 10 + digit;
+    let (mut number, mut rest) = (0u64, text);
+    while let Some((byte @ b'0'..=b'9', tail)) = rest.split_first() {
+        number = number.checked_mul(10)?.checked_add((byte - b'0').into())?;
         rest = tail;
     }
     Some((number, rest))
-}
-
-/// More digits of a number that may be too large.
-#[cold]
-fn take_long(mut number: u64, mut rest: &[u8]) -> Option<(u64, &[u8])> {
-    while let Some((digit, tail)) = take_digit(rest) {
-        number = number.checked_mul(10)?.checked_add(digit)?;
-        rest = tail;
-    }
-    Some((number, rest))
-}
-
-#[inline]
-fn take_digit(text: &[u8]) -> Option<(u64, &[u8])> {
-    let (byte, tail) = text.split_first()?;
-    let digit = byte.wrapping_sub(b'0');
-    (digit < 10).then_some((digit.into(), tail))
 }
 
 /// Seconds, with or without a fraction.
 #[must_use]
 pub fn seconds(text: &[u8]) -> Option<Duration> {
-    scaled(trim(text), 1)
+    scaled(text.trim_ascii(), 1)
 }
 
 /// Milliseconds, with or without a fraction.
 #[must_use]
 pub fn millis(text: &[u8]) -> Option<Duration> {
-    scaled(trim(text), 1_000)
+    scaled(text.trim_ascii(), 1_000)
 }
 
 /// Milliseconds, rounded up.
@@ -119,39 +101,67 @@ pub fn share(text: &[u8]) -> Option<f64> {
 /// A Go duration of up to 584 years: numbers with units, `6m0s`, `100ms`, `2m59.56s`, `1h`.
 #[must_use]
 pub fn go_duration(text: &[u8]) -> Option<Duration> {
-    let text = trim(text);
+    let text = text.trim_ascii();
     let (first, rest) = Decimal::take(text).filter(|_| text.len() <= LONGEST)?;
-    go_duration_after(first, rest)
+    go_duration_after(first, rest).map(|(span, _)| span)
 }
 
-/// A Go duration whose first number has been taken.
-#[inline]
-fn go_duration_after(first: Decimal, rest: &[u8]) -> Option<Duration> {
-    let (unit_ns, mut rest) = take_unit(rest)?;
-    let mut sum_ns = first.nanoseconds(unit_ns)?;
+/// A Go duration whose first number has been taken, and how exactly it is told.
+fn go_duration_after(first: Decimal, rest: &[u8]) -> Option<(Duration, Precision)> {
+    let (mut unit, mut rest) = Unit::take(rest)?;
+    let mut sum_ns = unit.nanoseconds(first)?;
+    let mut has_point = first.has_point;
     while !rest.is_empty() {
         let (number, tail) = Decimal::take(rest)?;
-        let (unit_ns, tail) = take_unit(tail)?;
-        sum_ns = sum_ns.checked_add(number.nanoseconds(unit_ns)?)?;
-        rest = tail;
+        (unit, rest) = Unit::take(tail)?;
+        sum_ns = sum_ns.checked_add(unit.nanoseconds(number)?)?;
+        has_point |= number.has_point;
     }
-    Some(Duration::from_nanos(sum_ns))
+    let precision = Precision::of_span(has_point || unit.length_ns == MILLISECOND_NS);
+    Some((Duration::from_nanos(sum_ns), precision))
 }
 
-/// The length of the unit at the front, in nanoseconds, and what follows it.
-#[inline]
-fn take_unit(text: &[u8]) -> Option<(u64, &[u8])> {
-    Some(match text {
-        [b's', rest @ ..] => (SECOND_NS, rest),
-        [b'm', b's', rest @ ..] => (MILLISECOND_NS, rest),
-        [b'm', rest @ ..] => (60 * SECOND_NS, rest),
-        [b'h', rest @ ..] => (3600 * SECOND_NS, rest),
-        [b'u', b's', rest @ ..] | [0xc2, 0xb5, b's', rest @ ..] | [0xce, 0xbc, b's', rest @ ..] => {
-            (1_000, rest)
+/// A unit of time.
+#[derive(Clone, Copy)]
+struct Unit {
+    length_ns: u64,
+    /// The most of them that can be counted in nanoseconds.
+    most: u64,
+}
+
+impl Unit {
+    const NANOSECOND: Self = Self::of(1);
+
+    const fn of(length_ns: u64) -> Self {
+        Self { length_ns, most: u64::MAX / length_ns }
+    }
+
+    /// Takes the unit off the front.
+    fn take(text: &[u8]) -> Option<(Self, &[u8])> {
+        Some(match text {
+            [b's', rest @ ..] => (const { Self::of(SECOND_NS) }, rest),
+            [b'm', b's', rest @ ..] => (const { Self::of(MILLISECOND_NS) }, rest),
+            [b'm', rest @ ..] => (const { Self::of(60 * SECOND_NS) }, rest),
+            [b'h', rest @ ..] => (const { Self::of(3600 * SECOND_NS) }, rest),
+            [b'u', b's', rest @ ..] | [0xc2, 0xb5, b's', rest @ ..] | [0xce, 0xbc, b's', rest @ ..] => {
+                (const { Self::of(1_000) }, rest)
+            }
+            [b'n', b's', rest @ ..] => (Self::NANOSECOND, rest),
+            _ => return None,
+        })
+    }
+
+    /// So many of them, exact to the nanosecond: `58.891` seconds are not 58.890999 s.
+    fn nanoseconds(self, number: Decimal) -> Option<u64> {
+        let fraction_ns = match number.billionths {
+            0 => 0,
+            billionths => billionths * (self.length_ns / 1_000) / (SECOND_NS / 1_000),
+        };
+        if number.whole > self.most {
+            return None;
         }
-        [b'n', b's', rest @ ..] => (1, rest),
-        _ => return None,
-    })
+        (number.whole * self.length_ns).checked_add(fraction_ns)
+    }
 }
 
 /// A non-negative decimal number.
@@ -160,31 +170,28 @@ struct Decimal {
     whole: u64,
     /// Billionths, cut off below.
     billionths: u64,
+    has_point: bool,
 }
 
 impl Decimal {
     /// Takes the number off the front; `None` where there is none, or a larger one than any time span has.
-    #[inline]
     fn take(text: &[u8]) -> Option<(Self, &[u8])> {
         let (whole, rest) = take_digits(text)?;
-        let Some((b'.', mut rest)) = rest.split_first() else {
-            return (rest.len() < text.len()).then_some((Self { whole, billionths: 0 }, rest));
-        };
-        let (mut billionths, mut place) = (0, 1_000_000_000);
-        while let Some((digit, tail)) = take_digit(rest) {
-            place /= 10;
-            billionths += digit * place;
-            rest = tail;
+        match rest.split_first() {
+            Some((b'.', fraction)) => Self::take_fraction(whole, fraction, rest.len() < text.len()),
+            _ => (rest.len() < text.len()).then_some((Self { whole, billionths: 0, has_point: false }, rest)),
         }
-        let has_digits = text.len() - rest.len() > 1;
-        has_digits.then_some((Self { whole, billionths }, rest))
     }
 
-    /// So many units, exact to the nanosecond: `58.891` seconds are not 58.890999 s.
-    #[inline]
-    fn nanoseconds(self, unit_ns: u64) -> Option<u64> {
-        let fraction_ns = self.billionths * (unit_ns / 1_000) / (SECOND_NS / 1_000);
-        self.whole.checked_mul(unit_ns)?.checked_add(fraction_ns)
+    /// Takes what stands behind the point.
+    fn take_fraction(whole: u64, text: &[u8], has_whole: bool) -> Option<(Self, &[u8])> {
+        let (mut billionths, mut place, mut rest) = (0, SECOND_NS, text);
+        while let Some((byte @ b'0'..=b'9', tail)) = rest.split_first() {
+            place /= 10;
+            billionths += u64::from(byte - b'0') * place;
+            rest = tail;
+        }
+        (has_whole || rest.len() < text.len()).then_some((Self { whole, billionths, has_point: true }, rest))
     }
 
     /// So many units, at least a millisecond each.
@@ -206,13 +213,18 @@ fn scaled(text: &[u8], units_a_second: u64) -> Option<Duration> {
 /// How exactly a reset was told, which bounds what can be inferred from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
-    /// A span, cut off below its last unit.
-    Span {
-        /// The last unit, in nanoseconds.
-        unit_ns: u64,
-    },
+    /// A span, cut off below the second.
+    Seconds,
+    /// A span, cut off below the millisecond.
+    Milliseconds,
     /// A point in time by the provider's clock, in whole seconds or better.
     PointInTime,
+}
+
+impl Precision {
+    const fn of_span(is_fine: bool) -> Self {
+        if is_fine { Self::Milliseconds } else { Self::Seconds }
+    }
 }
 
 /// When a limit resets, in any of the encodings that providers use.
@@ -220,29 +232,63 @@ pub enum Precision {
 /// RFC 3339 and durations are recognised by their form. Bare numbers follow the magnitudes of all that
 /// has been seen: below 10⁹ seconds from now, below 10¹¹ Unix seconds, above that Unix milliseconds.
 #[must_use]
-#[inline]
+#[inline(never)]
 pub fn reset(text: &[u8], now: Time) -> Option<(Time, Precision)> {
-    let text = trim(text);
+    let text = text.trim_ascii();
     let (number, rest) = Decimal::take(text).filter(|_| text.len() <= LONGEST)?;
     match rest {
-        [] => bare_reset(number, text, now),
+        [] => bare_reset(number, now),
         [b'-', ..] => Some((Time::parse_rfc3339(text)?, Precision::PointInTime)),
         _ => {
-            let span = go_duration_after(number, rest)?;
-            let fine = rest.ends_with(b"ms") || text.contains(&b'.');
-            let unit_ns = if fine { MILLISECOND_NS } else { SECOND_NS };
-            Some((now.checked_add(span)?, Precision::Span { unit_ns }))
+            let (span, precision) = go_duration_after(number, rest)?;
+            Some((now.checked_add(span)?, precision))
         }
     }
 }
 
+/// The same, in less time where it is told as most are, and where others have been read shortly before.
+#[inline(always)]
+pub fn reset_after(text: Text<'_>, now: Time, recent: &mut Recent) -> Option<(Time, Precision)> {
+    if let Some((span_ns, precision)) = usual_span(text) {
+        return Some((now.checked_add(Duration::from_nanos(span_ns))?, precision));
+    }
+    match recent.rfc3339(text.alone()) {
+        Some(time) => Some((time, Precision::PointInTime)),
+        None => reset(text.alone(), now),
+    }
+}
+
+/// A Go duration in nanoseconds, of one number that is not large, in seconds or milliseconds: `8.64s`, `18ms`.
+#[inline(always)]
+fn usual_span(text: Text<'_>) -> Option<(u64, Precision)> {
+    if !matches!(text.alone(), [.., b's']) {
+        return None;
+    }
+    let (whole, length) = text.leading_digits();
+    let (mut rest, mut billionths) = (text.behind(length)?, 0);
+    let mut precision = Precision::Seconds;
+    if let [b'.', ..] = rest.alone() {
+        rest = rest.behind(1)?;
+        let (number, places) = rest.leading_digits();
+        rest = rest.behind(places)?;
+        billionths = number * PLACES.get(places)?;
+        precision = Precision::Milliseconds;
+    }
+    // With eight digits or none, there may be more of them or something else.
+    if !(1..8).contains(&length) {
+        return None;
+    }
+    match rest.alone() {
+        [b's'] => Some((whole * SECOND_NS + billionths, precision)),
+        [b'm', b's'] => Some((whole * MILLISECOND_NS + billionths / 1_000, Precision::Milliseconds)),
+        _ => None,
+    }
+}
+
 /// A reset without a unit.
-fn bare_reset(number: Decimal, text: &[u8], now: Time) -> Option<(Time, Precision)> {
+fn bare_reset(number: Decimal, now: Time) -> Option<(Time, Precision)> {
     match number.whole {
-        0..UNIX_SECONDS => {
-            let unit_ns = if text.contains(&b'.') { MILLISECOND_NS } else { SECOND_NS };
-            Some((now.checked_add(number.of(1)?)?, Precision::Span { unit_ns }))
-        }
+        0..UNIX_SECONDS => Some((now.checked_add(number.of(1)?)?, Precision::of_span(number.has_point))),
         UNIX_SECONDS..UNIX_MILLIS => {
             Some((Time::UNIX_EPOCH.checked_add(number.of(1)?)?, Precision::PointInTime))
         }
@@ -253,8 +299,7 @@ fn bare_reset(number: Decimal, text: &[u8], now: Time) -> Option<(Time, Precisio
 /// A reset that is a count of seconds from now, whatever its magnitude.
 #[must_use]
 pub fn reset_delta(text: &[u8], now: Time) -> Option<(Time, Precision)> {
-    let unit_ns = if text.contains(&b'.') { MILLISECOND_NS } else { SECOND_NS };
-    Some((now.checked_add(seconds(text)?)?, Precision::Span { unit_ns }))
+    Some((now.checked_add(seconds(text)?)?, Precision::of_span(text.contains(&b'.'))))
 }
 
 /// A wait: seconds; fractions and Go durations are seen in the wild.
@@ -300,6 +345,67 @@ mod tests {
         }
         for (text, expected) in [("60", Some(60)), (" 0 ", Some(0)), ("-1", None), ("-2", None), ("", None)] {
             assert_eq!(allowance(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_quick_ways_read_what_the_others_read() {
+        let now = Time::new(1_768_478_400, 999_999_999).unwrap();
+        let mut recent = Recent::default();
+        for text in [
+            "",
+            "0",
+            "7",
+            "199938",
+            "12345678",
+            "123456789",
+            "18446744073709551616",
+            "-1",
+            "-5",
+            " 7 ",
+            "1e3",
+            "12.5",
+            "8.64s",
+            "18ms",
+            "0s",
+            "0.5ms",
+            "1.s",
+            ".5s",
+            "s",
+            "ms",
+            "1.12345678s",
+            "1.123456789s",
+            "1.1234567891s",
+            "1.0000001ms",
+            "1234567s",
+            "12345678s",
+            "99999999999s",
+            "6m0s",
+            "1m",
+            "5ns",
+            "1us",
+            "1 s",
+            "1s ",
+            " 1s",
+            "s1s",
+            "30",
+            "45.5",
+            "1768478460",
+            "1768478460000",
+            "2026-01-15T12:01:00Z",
+            "2026-01-15T12:01:30Z",
+            "2026-01-15T12:01:30.5Z",
+            "2026-01-15T14:01:30+02:00",
+            "2026-02-30T12:01:30Z",
+            "2026-01-15T12:01:60Z",
+        ] {
+            for behind in ["", "0", "s", "9999999999"] {
+                let both = [text, behind].concat();
+                let (alone, within) = (text.as_bytes(), Text::new(both.as_bytes(), text.len()).unwrap());
+                assert_eq!(count_in(within), count(alone), "{text:?}");
+                assert_eq!(allowance_in(within), allowance(alone), "{text:?}");
+                assert_eq!(reset_after(within, now, &mut recent), reset(alone, now), "{text:?}");
+            }
         }
     }
 

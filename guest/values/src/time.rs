@@ -8,6 +8,10 @@ use core::time::Duration;
 
 use jiff_core::civil::{Date, UnixEpochDay};
 
+mod fixed;
+
+pub use fixed::Recent;
+
 const SECONDS_A_DAY: i64 = 86_400;
 const NANOSECONDS: u32 = 1_000_000_000;
 
@@ -29,9 +33,11 @@ impl Time {
 
     /// A time from Unix seconds and nanoseconds; `None` outside of the range.
     #[must_use]
-    pub fn new(seconds: i64, nanoseconds: u32) -> Option<Self> {
-        let time = Self { seconds, nanoseconds };
-        (nanoseconds < NANOSECONDS && (Self::MIN..=Self::MAX).contains(&time)).then_some(time)
+    #[inline]
+    pub const fn new(seconds: i64, nanoseconds: u32) -> Option<Self> {
+        // The first second of the range and the last one are in it as a whole.
+        let is_in_range = Self::MIN.seconds <= seconds && seconds <= Self::MAX.seconds;
+        if nanoseconds < NANOSECONDS && is_in_range { Some(Self { seconds, nanoseconds }) } else { None }
     }
 
     /// Seconds since 1970-01-01T00:00:00Z.
@@ -48,6 +54,7 @@ impl Time {
 
     /// This time and a span more; `None` past the year 9999.
     #[must_use]
+    #[inline]
     pub fn checked_add(self, span: Duration) -> Option<Self> {
         let mut seconds = self.seconds.checked_add(i64::try_from(span.as_secs()).ok()?)?;
         let mut nanoseconds = self.nanoseconds + span.subsec_nanos();
@@ -103,29 +110,13 @@ impl Time {
     /// Reads RFC 3339 with any offset.
     #[must_use]
     pub fn parse_rfc3339(text: &[u8]) -> Option<Self> {
-        let mut text = Text(text);
-        let year = text.digits(4)?;
-        text.mark(b"-")?;
-        let month = text.digits(2)?;
-        text.mark(b"-")?;
-        let day = text.digits(2)?;
-        text.mark(b"Tt ")?;
-        let of_day = text.time_of_day()?;
-        let nanoseconds = if text.mark(b".").is_some() { text.fraction()? } else { 0 };
-        let offset = match text.mark(b"Zz+-")? {
-            b'+' => text.offset()?,
-            b'-' => -text.offset()?,
-            _ => 0,
-        };
-        text.end()?;
-        Self::new(seconds_at(year, month, day)? + of_day - offset, nanoseconds)
+        Text(text).rfc3339()
     }
 
     /// Reads any of the three HTTP date forms of RFC 9110 section 5.6.7.
     #[must_use]
     pub fn parse_http_date(text: &[u8]) -> Option<Self> {
-        let text = Text(text);
-        text.imf_fixdate().or_else(|| text.rfc850_date()).or_else(|| text.asctime_date())
+        fixed::imf_fixdate(text).or_else(|| Text(text).rfc850_date()).or_else(|| Text(text).asctime_date())
     }
 }
 
@@ -164,7 +155,13 @@ fn write_digits(text: &mut [u8], range: core::ops::Range<usize>, mut number: i64
 /// Unix seconds at the beginning of a day, if there is such a day.
 fn seconds_at(year: i64, month: i64, day: i64) -> Option<i64> {
     let narrow = |number: i64| i8::try_from(number).ok();
-    let date = Date::new(i16::try_from(year).ok()?, narrow(month)?, narrow(day)?).ok()?;
+    seconds_of(i16::try_from(year).ok()?, narrow(month)?, narrow(day)?)
+}
+
+/// The same for numbers of a narrower range.
+#[inline]
+fn seconds_of(year: i16, month: i8, day: i8) -> Option<i64> {
+    let date = Date::new(year, month, day).ok()?;
     Some(i64::from(date.to_unix_epoch_day().day()) * SECONDS_A_DAY)
 }
 
@@ -173,20 +170,23 @@ fn seconds_at(year: i64, month: i64, day: i64) -> Option<i64> {
 struct Text<'a>(&'a [u8]);
 
 impl Text<'_> {
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`
-    fn imf_fixdate(mut self) -> Option<Time> {
-        self.day_name(3)?;
-        self.literal(b", ")?;
-        let day = self.digits(2)?;
-        self.literal(b" ")?;
-        let month = self.month_name()?;
-        self.literal(b" ")?;
+    /// RFC 3339 with any offset.
+    fn rfc3339(mut self) -> Option<Time> {
         let year = self.digits(4)?;
-        self.literal(b" ")?;
+        self.mark(b"-")?;
+        let month = self.digits(2)?;
+        self.mark(b"-")?;
+        let day = self.digits(2)?;
+        self.mark(b"Tt ")?;
         let of_day = self.time_of_day()?;
-        self.literal(b" GMT")?;
+        let nanoseconds = if self.mark(b".").is_some() { self.fraction()? } else { 0 };
+        let offset = match self.mark(b"Zz+-")? {
+            b'+' => self.offset()?,
+            b'-' => -self.offset()?,
+            _ => 0,
+        };
         self.end()?;
-        Time::new(seconds_at(year, month, day)? + of_day, 0)
+        Time::new(seconds_at(year, month, day)? + of_day - offset, nanoseconds)
     }
 
     /// `Sunday, 06-Nov-94 08:49:37 GMT`; of the two centuries, years from 70 on are the last one's.
@@ -278,9 +278,9 @@ impl Text<'_> {
     }
 
     fn month_name(&mut self) -> Option<i64> {
-        const NAMES: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
-        let name = self.take(3)?;
-        (1..).zip(NAMES.chunks_exact(3)).find(|(_, other)| *other == name).map(|(month, _)| month)
+        let (name, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        fixed::month_of(*name).map(i64::from)
     }
 
     fn end(self) -> Option<()> {
@@ -293,6 +293,10 @@ mod tests {
     use alloc::string::ToString;
 
     use super::*;
+
+    fn usual(text: &[u8]) -> Option<Time> {
+        fixed::rfc3339(text.try_into().ok()?)
+    }
 
     fn rfc3339(text: &str) -> Option<Time> {
         Time::parse_rfc3339(text.as_bytes())
@@ -327,6 +331,70 @@ mod tests {
             "+026-01-15T12:00:00Z",
         ] {
             assert_eq!(rfc3339(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_fixed_form_is_read_as_any_other_is() {
+        for text in [
+            "2026-01-15T12:34:56Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:60Z",
+            "2024-02-29T23:59:59Z",
+            "2023-02-29T00:00:00Z",
+            "0000-01-01T00:00:00Z",
+            "2026-13-15T12:34:56Z",
+            "2026-00-15T12:34:56Z",
+            "2026-01-00T12:34:56Z",
+            "2026-01-15T24:00:00Z",
+            "2026-01-15T12:60:00Z",
+            "2026-01-15T12:34:61Z",
+        ] {
+            let bytes = text.as_bytes();
+            assert_eq!(usual(bytes), Text(bytes).rfc3339(), "{text}");
+            // One byte after the other is something else.
+            for place in 0..bytes.len() {
+                for byte in 0..=255 {
+                    let mut other = bytes.to_vec();
+                    other[place] = byte;
+                    let read = usual(&other);
+                    assert!(read.is_none() || read == Text(&other).rfc3339(), "{text}, {byte} at {place}");
+                    let is_usual = other[10] == b'T' && other[19] == b'Z';
+                    assert!(!is_usual || read == Text(&other).rfc3339(), "{text}, {byte} at {place}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_read_before_makes_no_difference() {
+        let texts = [
+            "2026-01-15T12:34:56Z",
+            "2026-01-15T12:34:07Z",
+            "2026-01-15T12:34:60Z",
+            "2026-01-15T12:34:7/Z",
+            "2026-01-15T12:35:07Z",
+            "2026-02-30T12:34:56Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "Thu, 15 Jan 2026 12:34:56 GMT",
+            "Thu, 15 Jan 2026 12:34:07 GMT",
+            "Thu, 15 Jan 2026 12:34:60 GMT",
+            "Thu, 15 Jan 2026 12:34:07 UTC",
+            "Thu, 15 Jan 2026 12:35:07 GMT",
+            "Wed, 14 Jan 2026 12:34:07 GMT",
+            "Thursday, 15-Jan-26 12:34:07 GMT",
+            "Thu Jan 15 12:34:07 2026",
+            "1970-01-01T00:00:59Z",
+            "Thu, 01 Jan 1970 00:00:59 GMT",
+            "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0:05Z",
+            "",
+        ];
+        let mut recent = Recent::default();
+        for text in texts.iter().flat_map(|first| texts.iter().flat_map(move |then| [first, then])) {
+            let text = text.as_bytes();
+            assert_eq!(recent.rfc3339(text), usual(text));
+            assert_eq!(recent.http_date(text), Time::parse_http_date(text));
         }
     }
 

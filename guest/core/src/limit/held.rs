@@ -2,8 +2,10 @@
 
 use alloc::vec::Vec;
 
-use super::{Effect, Limit, Scope};
+use super::{Effect, Figures, Limit, Name, Quantity, Refill, Scope};
+use crate::reading::PlainLimit;
 use crate::refusal::{Cooldown, RefusalClass};
+use crate::state::State;
 use crate::time::Time;
 
 /// Most limits kept for one provider, over all scopes.
@@ -101,34 +103,79 @@ impl Held {
         Some(limit)
     }
 
+    /// When what can be said of it changes next, after `now`, if nothing else is heard.
+    pub(crate) fn next_change(&self, now: Time) -> Option<Time> {
+        let ends = [Some(self.limit.expires_at()), self.refusal_ends_at];
+        ends.into_iter().flatten().filter(|end| *end > now).min()
+    }
+
+    /// Appends what can be said of it at `now`, before it resets: see [`at`](Self::at).
+    pub(crate) fn save_at(&self, now: Time, to: &mut Vec<u8>) {
+        let limit = &self.limit;
+        let is_over = limit.is_used_up() && self.refuses_until(now).is_none();
+        limit.quantity.save(to);
+        limit.scope.save(to);
+        limit.pool.save(to);
+        limit.window_s.save(to);
+        limit.limit.save(to);
+        limit.remaining.filter(|_| !is_over).save(to);
+        limit.utilization.filter(|_| !is_over).save(to);
+        limit.resets_at.save(to);
+        limit.captured_at.save(to);
+        limit.refill.save(to);
+        limit.effect.save(to);
+    }
+
+    /// Takes in what a plain response tells of this limit, where only its figures change; `false` where it takes a
+    /// whole [merge](merge).
+    #[inline(always)]
+    pub(crate) fn retell(&mut self, told: PlainLimit<'_>, sent_at: Time, now: Time) -> bool {
+        let held = &mut self.limit;
+        let is_same = held.remaining == Some(told.remaining)
+            && held.resets_at == told.resets_at
+            && held.limit == told.limit
+            && held.utilization.is_none();
+        if is_same && held.captured_at == now {
+            held.window_s = told.window_s.or(held.window_s);
+            return true;
+        }
+        if is_same || sent_at <= self.sent_at || !held.has_figures() {
+            return false;
+        }
+        held.window_s = told.window_s.or(held.window_s);
+        held.limit = told.limit.or(held.limit);
+        held.remaining = Some(told.remaining);
+        held.utilization = None;
+        held.resets_at = told.resets_at;
+        held.captured_at = now;
+        (held.refill, held.effect) = (told.rule.refill, told.rule.effect);
+        (self.sent_at, self.seen_at) = (sent_at, now);
+        self.refusal_ends_at = None;
+        self.spares_provider = told.rule.effect != Effect::Refuses;
+        (self.shared, self.offered) = (false, false);
+        true
+    }
+
+    /// Is it the limit that a plain response tells of?
+    #[inline(always)]
+    pub(crate) fn is_told_by(&self, told: PlainLimit<'_>, scope: &Scope) -> bool {
+        self.limit.is_of(told.rule.quantity, scope, &told.rule.pool, told.window_s, told.limit)
+    }
+
     /// Takes in another account of the same limit.
     ///
     /// The call that was sent later knows better. Of calls sent at the same time the one that saw the
     /// higher use wins. An unchanged repeat is not news, and a response that leaves a figure out does not
     /// make it unknown.
-    fn merge(&mut self, new: &Account<'_>) {
-        let (held, told) = (&mut self.limit, new.limit);
-        held.window_s = told.window_s.or(held.window_s);
-        let same_evidence = held.same_evidence(told);
-        match (held.has_figures(), told.has_figures()) {
-            (true, false) if same_evidence && new.shared => {
-                // Another process has seen a call succeed, or the limit's refusal end.
-                self.refusal_ends_at = Some(told.captured_at);
-                return;
-            }
-            // A response that leaves figures out is no news; a process that does not know them any more is.
-            (true, false) if !new.shared && held.expires_at() > told.captured_at => {
-                held.limit = held.limit.or(told.limit);
-                return;
-            }
-            (false, true) if !self.shared && told.expires_by(held.window_s) > held.captured_at => {
-                self.replace(new);
-                return;
-            }
-            _ => {}
+    fn merge(&mut self, new: Account<'_>) {
+        let told = new.figures;
+        self.limit.window_s = new.window_s.or(self.limit.window_s);
+        let held = self.limit.figures();
+        if !(held.tell_use() && told.tell_use()) && self.merge_untold(new) {
+            return;
         }
-        let same_figures = held.same_figures(told);
-        if same_evidence && (same_figures || !held.has_figures()) {
+        let same_figures = held.same(&told);
+        if held.same_evidence(&told) && (same_figures || !held.tell_use()) {
             return;
         }
         let ends_early = |end: Option<Time>| end.is_some() && end < held.resets_at;
@@ -140,7 +187,7 @@ impl Held {
             if new.seen_at > self.seen_at {
                 self.spares_provider = new.spares_provider;
             }
-            held.captured_at = held.captured_at.min(told.captured_at);
+            self.limit.captured_at = held.captured_at.min(told.captured_at);
             self.sent_at = self.sent_at.max(new.sent_at);
             self.seen_at = self.seen_at.max(new.seen_at);
         } else if new.sent_at > self.sent_at || new.sent_at == self.sent_at && told.used_more(held) {
@@ -148,15 +195,37 @@ impl Held {
         }
     }
 
+    /// Takes in an account where one of the two does not say how much is left or used; `false` where that makes no
+    /// difference.
+    #[inline(never)]
+    fn merge_untold(&mut self, new: Account<'_>) -> bool {
+        let (held, told) = (self.limit.figures(), &new.figures);
+        match (held.tell_use(), told.tell_use()) {
+            (true, false) if held.same_evidence(told) && new.shared => {
+                // Another process has seen a call succeed, or the limit's refusal end.
+                self.refusal_ends_at = Some(told.captured_at);
+            }
+            // A response that leaves figures out is no news; a process that does not know them any more is.
+            (true, false) if !new.shared && held.expires_by(self.limit.window_s) > told.captured_at => {
+                self.limit.limit = held.limit.or(told.limit);
+            }
+            (false, true) if !self.shared && told.expires_by(self.limit.window_s) > held.captured_at => {
+                self.replace(new);
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// Takes over another account of the same limit; an allowance that it leaves out stays known.
-    fn replace(&mut self, new: &Account<'_>) {
-        let (held, told) = (&mut self.limit, new.limit);
+    fn replace(&mut self, new: Account<'_>) {
+        let (held, told) = (&mut self.limit, new.figures);
         held.limit = told.limit.or(held.limit);
         held.remaining = told.remaining;
         held.utilization = told.utilization;
         held.resets_at = told.resets_at;
         held.captured_at = told.captured_at;
-        (held.refill, held.effect) = (told.refill, told.effect);
+        (held.refill, held.effect) = (new.refill, new.effect);
         self.sent_at = new.sent_at;
         self.seen_at = new.seen_at;
         self.refusal_ends_at = new.refusal_ends_at;
@@ -166,11 +235,22 @@ impl Held {
 }
 
 /// One account of a limit, to be merged into what is held. What is known of the limit already is not copied.
+#[derive(Clone, Copy, Debug)]
 pub struct Account<'a> {
-    /// The limit.
-    pub limit: &'a Limit,
-    /// To whom it applies: this instead of what the limit itself says.
+    /// What it counts.
+    pub quantity: Quantity,
+    /// To whom it applies.
     pub scope: &'a Scope,
+    /// As in [`Limit::pool`].
+    pub pool: &'a str,
+    /// Length of the window in seconds.
+    pub window_s: Option<u64>,
+    /// What it tells.
+    pub figures: Figures,
+    /// How it fills again.
+    pub refill: Refill,
+    /// Whom it refuses when it is used up.
+    pub effect: Effect,
     /// As in [`Held::sent_at`].
     pub sent_at: Time,
     /// As in [`Held::seen_at`].
@@ -183,24 +263,62 @@ pub struct Account<'a> {
     pub shared: bool,
 }
 
+impl<'a> Account<'a> {
+    /// What a response to a call that was sent at `sent_at` tells of a limit.
+    #[must_use]
+    #[inline]
+    pub fn new(limit: &'a Limit, sent_at: Time) -> Self {
+        Self {
+            quantity: limit.quantity,
+            scope: &limit.scope,
+            pool: limit.pool.as_str(),
+            window_s: limit.window_s,
+            figures: limit.figures(),
+            refill: limit.refill,
+            effect: limit.effect,
+            sent_at,
+            seen_at: limit.captured_at,
+            refusal_ends_at: None,
+            spares_provider: limit.effect != Effect::Refuses,
+            shared: false,
+        }
+    }
+
+    /// Is it one of this limit?
+    fn is_of(self, limit: &Limit) -> bool {
+        limit.is_of(self.quantity, self.scope, self.pool, self.window_s, self.figures.limit)
+    }
+}
+
 impl<'a> From<&'a Held> for Account<'a> {
     fn from(held: &'a Held) -> Self {
         Self {
-            limit: &held.limit,
-            scope: &held.limit.scope,
-            sent_at: held.sent_at,
             seen_at: held.seen_at,
             refusal_ends_at: held.refusal_ends_at,
             spares_provider: held.spares_provider,
             shared: held.shared,
+            ..Self::new(&held.limit, held.sent_at)
         }
     }
 }
 
-impl From<&Account<'_>> for Held {
-    fn from(account: &Account<'_>) -> Self {
+impl From<Account<'_>> for Held {
+    fn from(account: Account<'_>) -> Self {
+        let Figures { limit, remaining, utilization, resets_at, captured_at } = account.figures;
         Self {
-            limit: Limit { scope: account.scope.clone(), ..account.limit.clone() },
+            limit: Limit {
+                quantity: account.quantity,
+                scope: account.scope.clone(),
+                pool: Name::from(account.pool),
+                window_s: account.window_s,
+                limit,
+                remaining,
+                utilization,
+                resets_at,
+                captured_at,
+                refill: account.refill,
+                effect: account.effect,
+            },
             sent_at: account.sent_at,
             seen_at: account.seen_at,
             refusal_ends_at: account.refusal_ends_at,
@@ -212,11 +330,15 @@ impl From<&Account<'_>> for Held {
 }
 
 /// Merges one account of a limit into those that are held.
-pub fn merge(held: &mut Vec<Held>, new: &Account<'_>) {
-    if let Some(old) = held.iter_mut().find(|held| held.limit.same_series(new.limit, new.scope)) {
-        old.merge(new);
-        return;
+pub fn merge(held: &mut Vec<Held>, new: Account<'_>) {
+    match held.iter_mut().find(|held| new.is_of(&held.limit)) {
+        Some(old) => old.merge(new),
+        None => add(held, new),
     }
+}
+
+/// Adds a limit that is not held yet.
+fn add(held: &mut Vec<Held>, new: Account<'_>) {
     let first_to_end = held.iter().enumerate().min_by_key(|(_, held)| held.limit.expires_at());
     if let Some((index, _)) = first_to_end.filter(|_| held.len() >= MOST) {
         held.swap_remove(index);

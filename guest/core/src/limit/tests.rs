@@ -21,7 +21,7 @@ fn held(sent: i64, remaining: u64, window_s: Option<u64>) -> Held {
 }
 
 fn merge(all: &mut Vec<Held>, new: Held) {
-    super::merge(all, &Account::from(&new));
+    super::merge(all, Account::from(&new));
 }
 
 fn remaining(all: &[Held]) -> Vec<Option<u64>> {

@@ -1,11 +1,15 @@
 //! What follows from all that is known of a provider at a given time.
 
+use alloc::vec::Vec;
 use core::time::Duration;
+
+use runtime_signals_profile::carry::save_length;
 
 use super::Provider;
 use crate::limit::{Held, Limit, Quantity};
 use crate::refusal::{Cooldown, RefusalClass};
 use crate::signal::{Latency, Reason, Signal, Status};
+use crate::state::State;
 use crate::time::Time;
 
 /// How long a quota harness' finding is used.
@@ -14,62 +18,157 @@ const QUOTA_TTL: Duration = Duration::from_secs(15 * 60);
 /// A success so long before a time-out shows that the provider is up.
 const SHORTLY: Duration = Duration::from_secs(60);
 
+/// A signal in its packed form, which serves until anything changes.
+#[derive(Clone, Debug)]
+pub struct PackedSignal {
+    bytes: Vec<u8>,
+    /// Where the time stands at which it was judged.
+    recorded_at: usize,
+    judged_at: Time,
+    good_until: Time,
+}
+
+impl PackedSignal {
+    /// The same signal, judged at `now`; `None` where time alone has changed more of it.
+    #[must_use]
+    pub fn at(&self, now: Time) -> Option<Vec<u8>> {
+        if now < self.judged_at || now >= self.good_until {
+            return None;
+        }
+        let mut bytes = self.bytes.clone();
+        let place = bytes.get_mut(self.recorded_at..)?;
+        *place.first_chunk_mut()? = now.seconds().to_le_bytes();
+        *place.get_mut(8..)?.first_chunk_mut()? = now.nanoseconds().to_le_bytes();
+        Some(bytes)
+    }
+}
+
 /// What refuses at a given time, and until when.
 struct Refusal {
     until: Time,
     reason: Reason,
 }
 
+/// What follows at a given time, but for what is merely told.
+struct Verdict {
+    status: Status,
+    reason: Option<Reason>,
+    quota_remaining: Option<u64>,
+    quota_reset_at: Option<Time>,
+    cooldown_until: Option<Time>,
+}
+
 impl Provider {
     /// The signal as of `now`.
     #[must_use]
     pub fn judge(&self, now: Time) -> Signal {
-        let mut signal = Signal::unknown(self.name.clone(), now);
-        (signal.recent_p50_latency_ns, signal.latency) = self.latencies();
-        signal.last_success_at = self.last_success_at;
-        signal.last_error_at = self.last_error_at;
-        signal.last_error_msg.clone_from(&self.last_error_msg);
-        signal.refusal = self.last_refusal.map(|(_, class)| class);
+        let Verdict { status, reason, quota_remaining, quota_reset_at, cooldown_until } = self.verdict(now);
+        let (recent_p50_latency_ns, latency) = self.latencies();
+        Signal {
+            provider: self.name.clone(),
+            status,
+            quota_remaining,
+            quota_reset_at,
+            recent_p50_latency_ns,
+            last_success_at: self.last_success_at,
+            last_error_at: self.last_error_at,
+            last_error_msg: self.last_error_msg.clone(),
+            recorded_at: now,
+            reason,
+            cooldown_until,
+            limits: self.limits.iter().filter_map(|held| held.at(now)).collect(),
+            latency,
+            refusal: self.last_refusal.map(|(_, class)| class),
+            cooldowns: self.cooldowns_in_force(now).cloned().collect(),
+        }
+    }
+
+    /// The packed form of the signal as of `now`: what [`judge`](Self::judge) tells, without a copy of it.
+    #[must_use]
+    pub fn judge_packed(&self, now: Time) -> PackedSignal {
+        let verdict = self.verdict(now);
+        let (p50_ns, latency) = self.latencies();
+        let room = 192 + self.name.len() + self.last_error_msg.len() + 112 * self.limits.len();
+        let mut to = Vec::with_capacity(room);
+        self.name.save(&mut to);
+        verdict.status.save(&mut to);
+        verdict.quota_remaining.save(&mut to);
+        verdict.quota_reset_at.save(&mut to);
+        p50_ns.save(&mut to);
+        self.last_success_at.save(&mut to);
+        self.last_error_at.save(&mut to);
+        self.last_error_msg.save(&mut to);
+        let recorded_at = to.len();
+        now.save(&mut to);
+        verdict.reason.save(&mut to);
+        verdict.cooldown_until.save(&mut to);
+        let limits = || self.limits.iter().filter(|held| held.limit.expires_at() > now);
+        save_length(limits().count(), &mut to);
+        limits().for_each(|held| held.save_at(now, &mut to));
+        latency.save(&mut to);
+        self.last_refusal.map(|(_, class)| class).save(&mut to);
+        save_length(self.cooldowns_in_force(now).count(), &mut to);
+        self.cooldowns_in_force(now).for_each(|cooldown| cooldown.save(&mut to));
+        PackedSignal { bytes: to, recorded_at, judged_at: now, good_until: self.next_change(now) }
+    }
+
+    /// When the verdict changes next, after `now`, if nothing else is heard.
+    fn next_change(&self, now: Time) -> Time {
+        let limits = self.limits.iter().filter_map(|held| held.next_change(now));
+        let cooldowns = self.cooldowns_in_force(now).map(|held| held.until);
+        let quota = self.quota_ok_at_by(now).map(|ok_at| ok_at.saturating_add(QUOTA_TTL));
+        limits.chain(cooldowns).chain(quota).min().unwrap_or(Time::MAX)
+    }
+
+    fn verdict(&self, now: Time) -> Verdict {
         let quota_ok_at = self.quota_ok_at_by(now);
         // What the harness found later than a refusal knows better.
         let counts = |refused_at: Time| Some(refused_at) > quota_ok_at;
-        let in_force = || self.cooldowns.iter().map(|held| &held.cooldown).filter(|held| held.in_force(now));
-        signal.cooldowns = in_force().cloned().collect();
-        signal.limits = self.limits.iter().filter_map(|held| held.at(now)).collect();
-        signal.cooldown_until = cooldown_until(in_force().filter(|held| counts(held.refused_at)));
+        let cooldown_until =
+            cooldown_until(self.cooldowns_in_force(now).filter(|held| counts(held.refused_at)));
 
-        let cooldowns = in_force().filter(|held| held.class.exhausts_provider() && counts(held.refused_at));
-        let cooldowns =
-            cooldowns.map(|held| Refusal { until: held.until, reason: Reason::of_refusal(held.class) });
-        let limits =
-            self.limits.iter().filter(|held| !held.spares_provider && counts(held.limit.captured_at));
-        let limits = limits.filter_map(|held| {
+        let cooldowns = self
+            .cooldowns_in_force(now)
+            .filter(|held| held.class.exhausts_provider() && counts(held.refused_at))
+            .map(|held| Refusal { until: held.until, reason: Reason::of_refusal(held.class) });
+        let limits = self.limits.iter().filter_map(|held| {
             let until = held.refuses_until(now)?;
-            Some(Refusal { until, reason: Reason::of_window(held.limit.window_s) })
+            let refuses = !held.spares_provider && counts(held.limit.captured_at);
+            refuses.then(|| Refusal { until, reason: Reason::of_window(held.limit.window_s) })
         });
         if let Some(refusal) =
             limits.chain(cooldowns).max_by_key(|refusal| (refusal.until, refusal.reason as u8))
         {
-            signal.status = Status::Exhausted;
-            signal.quota_remaining = Some(0);
-            signal.quota_reset_at = Some(refusal.until);
-            signal.reason = Some(refusal.reason);
-            return signal;
+            return Verdict {
+                status: Status::Exhausted,
+                reason: Some(refusal.reason),
+                quota_remaining: Some(0),
+                quota_reset_at: Some(refusal.until),
+                cooldown_until,
+            };
         }
-        (signal.quota_remaining, signal.quota_reset_at) = left(&signal.limits);
+        let limits = self.limits.iter().map(|held| &held.limit);
+        let (quota_remaining, quota_reset_at) = left(limits.filter(|limit| limit.expires_at() > now));
         let failed = self.failed.as_ref().filter(|(at, _)| Some(*at) > self.last_success_at);
-        let short_of_capacity = in_force().any(|held| !held.class.exhausts_scope());
-        (signal.status, signal.reason) = match failed {
+        let mut cooldowns = self.cooldowns_in_force(now);
+        let (status, reason) = match failed {
             // Other calls came through at that time: it is busy, not down.
             Some((at, Reason::Timeout)) if self.succeeded_shortly_before(*at) => {
                 (Status::Degraded, Some(Reason::Busy))
             }
             Some((_, reason)) => (Status::Degraded, Some(*reason)),
-            None if short_of_capacity => (Status::Degraded, Some(Reason::Busy)),
+            // Short of capacity.
+            None if cooldowns.any(|held| !held.class.exhausts_scope()) => {
+                (Status::Degraded, Some(Reason::Busy))
+            }
             None if self.known || quota_ok_at.is_some() => (Status::Available, None),
             None => (Status::Unknown, None),
         };
-        signal
+        Verdict { status, reason, quota_remaining, quota_reset_at, cooldown_until }
+    }
+
+    fn cooldowns_in_force(&self, now: Time) -> impl Iterator<Item = &Cooldown> {
+        self.cooldowns.iter().map(|held| &held.cooldown).filter(move |held| held.in_force(now))
     }
 
     fn succeeded_shortly_before(&self, failed_at: Time) -> bool {
@@ -98,8 +197,7 @@ impl Provider {
     /// The refusals in force that the quota harness has not disproved.
     pub(crate) fn cooldowns_that_count(&self, now: Time) -> impl Iterator<Item = &Cooldown> {
         let quota_ok_at = self.quota_ok_at_by(now);
-        let cooldowns = self.cooldowns.iter().map(|held| &held.cooldown);
-        cooldowns.filter(move |held| held.in_force(now) && Some(held.refused_at) > quota_ok_at)
+        self.cooldowns_in_force(now).filter(move |held| Some(held.refused_at) > quota_ok_at)
     }
 
     /// The median in nanoseconds and the other percentiles: own ones, or those that another process stored.
@@ -119,14 +217,22 @@ impl Provider {
 
 /// What is left where nothing refuses: requests if known, else tokens, with the reset of the limit that binds.
 #[must_use]
-pub fn left(limits: &[Limit]) -> (Option<u64>, Option<Time>) {
+pub fn left<'a>(limits: impl Iterator<Item = &'a Limit>) -> (Option<u64>, Option<Time>) {
+    let (mut requests, mut tokens) = (None, None);
     // What is used up all the same binds one model only, or is outdated.
-    let usable = || limits.iter().filter(|limit| !limit.is_used_up());
-    let least = |counts: fn(Quantity) -> bool| {
-        usable().filter(|limit| counts(limit.quantity)).filter_map(|limit| limit.remaining).min()
-    };
-    let remaining = least(|quantity| quantity == Quantity::Requests).or_else(|| least(Quantity::is_tokens));
-    (remaining, Limit::binding(usable()).and_then(|limit| limit.resets_at))
+    let usable = limits.filter(|limit| !limit.is_used_up()).inspect(|limit| {
+        let least = match limit.quantity {
+            Quantity::Requests => &mut requests,
+            quantity if quantity.is_tokens() => &mut tokens,
+            _ => return,
+        };
+        *least = match (*least, limit.remaining) {
+            (Some(least), Some(remaining)) => Some(remaining.min(least)),
+            (least, remaining) => least.or(remaining),
+        };
+    });
+    let resets_at = Limit::binding(usable).and_then(|limit| limit.resets_at);
+    (requests.or(tokens), resets_at)
 }
 
 /// Until when a refusal of the provider, or its own shortage, is in force.

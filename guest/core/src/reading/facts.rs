@@ -63,7 +63,8 @@ impl<'a> Facts<'a> {
         if exact == 0 && self.until.is_none() {
             return;
         }
-        let clock = self.date.map_or(Clock::RIGHT, |date| Clock::of(date, response));
+        let date = self.date.and_then(|date| Time::parse_http_date(date.trim_ascii()));
+        let clock = date.map_or(Clock::RIGHT, |date| Clock::of(date, response));
         for (index, limit) in limits.iter_mut().enumerate() {
             if exact & (1 << (index & 31)) != 0 {
                 let by_ours = limit.resets_at.map(|resets_at| clock.by_ours(resets_at));
@@ -78,17 +79,16 @@ impl<'a> Facts<'a> {
 }
 
 /// By how much the provider's clock differs from ours.
-struct Clock {
+pub(crate) struct Clock {
     ahead: Duration,
     behind: Duration,
 }
 
 impl Clock {
-    const RIGHT: Self = Self { ahead: Duration::ZERO, behind: Duration::ZERO };
+    pub(super) const RIGHT: Self = Self { ahead: Duration::ZERO, behind: Duration::ZERO };
 
     /// It is wrong where its date lies neither between sending and receiving nor close to it.
-    fn of(date: &[u8], response: &Observation<'_>) -> Self {
-        let Some(date) = Time::parse_http_date(date.trim_ascii()) else { return Self::RIGHT };
+    pub(super) fn of(date: Time, response: &Observation<'_>) -> Self {
         let beyond = |off: Duration| if off > CLOCK_SLACK { off } else { Duration::ZERO };
         Self {
             ahead: beyond(date.since(response.received_at)),
@@ -96,8 +96,12 @@ impl Clock {
         }
     }
 
+    pub(super) const fn is_right(&self) -> bool {
+        self.ahead.is_zero() && self.behind.is_zero()
+    }
+
     /// A time by the provider's clock as one by ours.
-    fn by_ours(&self, time: Time) -> Time {
+    pub(super) fn by_ours(&self, time: Time) -> Time {
         time.saturating_add(self.behind).saturating_sub(self.ahead)
     }
 }

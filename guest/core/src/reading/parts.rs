@@ -41,7 +41,6 @@ impl Parts {
 
     /// Takes a value, unless a header of the same or a better rank has told a usable one: of duplicate lines the
     /// first usable one counts.
-    #[inline(always)]
     pub(super) fn take(&mut self, what: What, rank: u8, value: &[u8], now: Time) {
         let [limit, remaining, reset, ..] = &mut self.ranks;
         match what {
@@ -118,7 +117,6 @@ impl Parts {
 
     /// The limit that these figures make; `None` where they make none. A lone reset says something only beside a
     /// refusal.
-    #[inline]
     pub(super) fn limit(&self, rule: &LimitRule, refused: bool, now: Time) -> Option<Limit> {
         // A reset that has passed says nothing.
         let reset = self.reset.filter(|(at, _)| *at > now);
@@ -141,7 +139,10 @@ impl Parts {
         }
         let signed = |count: Option<u64>| count.map(|count| count.min(i64::MAX.unsigned_abs()));
         Some(Limit {
-            window_s: signed(stated).or_else(|| self.inferred_window(rule, reset?, now)),
+            window_s: signed(stated).or_else(|| {
+                let (at, precision) = reset?;
+                inferred_window(rule, self.limit?, self.remaining?, at, precision, now)
+            }),
             limit: signed(self.limit),
             remaining: signed(self.remaining),
             utilization: share.map(|share| share.clamp(0.0, 1.0)),
@@ -151,22 +152,23 @@ impl Parts {
             ..Limit::new(rule.quantity, now)
         })
     }
+}
 
-    fn inferred_window(
-        &self,
-        rule: &LimitRule,
-        (at, precision): (Time, Precision),
-        now: Time,
-    ) -> Option<u64> {
-        if rule.refill != Refill::Continuous {
-            return None;
-        }
-        window::infer(self.limit?, self.remaining?, at.since(now), precision)
-    }
+/// The length of a window of which neither the response nor the rule tells, where it follows from its figures.
+#[inline]
+pub(super) fn inferred_window(
+    rule: &LimitRule,
+    limit: u64,
+    remaining: u64,
+    reset: Time,
+    precision: Precision,
+    now: Time,
+) -> Option<u64> {
+    let is_continuous = rule.refill == Refill::Continuous;
+    is_continuous.then(|| window::infer(limit, remaining, reset.since(now), precision)).flatten()
 }
 
 /// Takes a figure where there is one, and where no header of a better rank has told it.
-#[inline]
 fn tell<T>(held: &mut Option<T>, held_rank: &mut u8, rank: u8, told: impl FnOnce() -> Option<T>) {
     if rank < *held_rank
         && let Some(told) = told()
