@@ -12,7 +12,17 @@ use crate::signal::Latency;
 
 carry_fields!(Cooldown { scope, class, refused_at, until });
 carry_fields!(HeldCooldown { cooldown, shared, offered });
-carry_fields!(Held { limit, sent_at, seen_at, refusal_ends_at, spares_provider, shared, offered });
+carry_fields!(Held {
+    limit,
+    sent_at,
+    adopted,
+    told_at,
+    seen_at,
+    refusal_ends_at,
+    spares_provider,
+    shared,
+    offered,
+});
 carry_fields!(Latency { count, p90_ns, p99_ns, ttfb_p50_ns });
 carry_fields!(Limit {
     quantity,

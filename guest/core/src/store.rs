@@ -18,7 +18,7 @@ use crate::time::Time;
 use crate::wait::{Need, Wait};
 
 /// Version of the exported state: the first byte of it.
-const STATE_VERSION: u8 = 3;
+const STATE_VERSION: u8 = 4;
 
 /// Everything known about a set of providers.
 #[derive(Debug, Default)]

@@ -16,8 +16,13 @@ pub const MOST: usize = 128;
 pub struct Held {
     /// The limit.
     pub limit: Limit,
-    /// When the call that told it was sent: the later one knows better.
+    /// When the call that told it was sent: the later one knows better. Of an adopted one only that it was sent
+    /// before it was captured is known.
     pub sent_at: Time,
+    /// Was it read from what a process has stored?
+    pub adopted: bool,
+    /// When the account was captured that others were told of last: read back, it is no news.
+    pub told_at: Option<Time>,
     /// When it was last told, which is later than captured where it was repeated unchanged.
     pub seen_at: Time,
     /// When it stops to refuse, if before its reset: the same response stated when to come back, or a call
@@ -40,6 +45,8 @@ impl Held {
         Self {
             limit,
             sent_at,
+            adopted: false,
+            told_at: None,
             seen_at,
             refusal_ends_at: None,
             spares_provider: false,
@@ -69,6 +76,8 @@ impl Held {
         held.sent_at = held.limit.captured_at;
         held.seen_at = held.limit.captured_at;
         held.shared = true;
+        held.adopted = true;
+        held.told_at = Some(held.limit.captured_at);
         held
     }
 
@@ -149,7 +158,7 @@ impl Held {
         held.resets_at = told.resets_at;
         held.captured_at = now;
         (held.refill, held.effect) = (told.rule.refill, told.rule.effect);
-        (self.sent_at, self.seen_at) = (sent_at, now);
+        (self.sent_at, self.adopted, self.seen_at) = (sent_at, false, now);
         self.refusal_ends_at = None;
         self.spares_provider = told.rule.effect != Effect::Refuses;
         (self.shared, self.offered) = (false, false);
@@ -164,8 +173,8 @@ impl Held {
 
     /// Takes in another account of the same limit.
     ///
-    /// The call that was sent later knows better. Of calls sent at the same time the one that saw the
-    /// higher use wins. An unchanged repeat is not news, and a response that leaves a figure out does not
+    /// The call that was sent later knows better. Of calls sent at the same time, or of which it is not known which
+    /// was sent later, the one that saw the higher use wins. An unchanged repeat is not news, and a response that leaves a figure out does not
     /// make it unknown.
     fn merge(&mut self, new: Account<'_>) {
         let told = new.figures;
@@ -188,10 +197,29 @@ impl Held {
                 self.spares_provider = new.spares_provider;
             }
             self.limit.captured_at = held.captured_at.min(told.captured_at);
-            self.sent_at = self.sent_at.max(new.sent_at);
+            if new.sent_at > self.sent_at && (self.adopted || !new.shared) {
+                (self.sent_at, self.adopted) = (new.sent_at, new.shared);
+            }
             self.seen_at = self.seen_at.max(new.seen_at);
-        } else if new.sent_at > self.sent_at || new.sent_at == self.sent_at && told.used_more(held) {
+        } else if self.gives_way_to(&new) {
             self.replace(new);
+        }
+    }
+
+    /// Does another account with other figures know better?
+    fn gives_way_to(&self, new: &Account<'_>) -> bool {
+        let (held, told) = (self.limit.figures(), &new.figures);
+        let used_more = || told.used_more(held);
+        match (self.adopted, new.shared) {
+            // Stored before this one was captured; it may have been sent later all the same.
+            (false, true) if told.captured_at <= held.captured_at => {
+                new.sent_at >= self.sent_at && self.told_at != Some(told.captured_at) && used_more()
+            }
+            // Captured later, but it may have been sent earlier.
+            (true, false) if new.sent_at <= self.sent_at => {
+                told.captured_at > held.captured_at && used_more()
+            }
+            _ => new.sent_at > self.sent_at || new.sent_at == self.sent_at && used_more(),
         }
     }
 
@@ -226,11 +254,20 @@ impl Held {
         held.resets_at = told.resets_at;
         held.captured_at = told.captured_at;
         (held.refill, held.effect) = (new.refill, new.effect);
-        self.sent_at = new.sent_at;
+        (self.sent_at, self.adopted) = (new.sent_at, new.shared);
+        if new.shared {
+            self.told_at = Some(told.captured_at);
+        }
         self.seen_at = new.seen_at;
         self.refusal_ends_at = new.refusal_ends_at;
         self.spares_provider = new.spares_provider;
         (self.shared, self.offered) = (new.shared, false);
+    }
+
+    /// A signal tells others of it, if it gets written.
+    pub(crate) const fn offer(&mut self) {
+        self.offered = true;
+        self.told_at = Some(self.limit.captured_at);
     }
 }
 
@@ -259,7 +296,7 @@ pub struct Account<'a> {
     pub refusal_ends_at: Option<Time>,
     /// As in [`Held::spares_provider`].
     pub spares_provider: bool,
-    /// As in [`Held::shared`].
+    /// Was it read from what a process has stored?
     pub shared: bool,
 }
 
@@ -296,7 +333,7 @@ impl<'a> From<&'a Held> for Account<'a> {
             seen_at: held.seen_at,
             refusal_ends_at: held.refusal_ends_at,
             spares_provider: held.spares_provider,
-            shared: held.shared,
+            shared: held.adopted,
             ..Self::new(&held.limit, held.sent_at)
         }
     }
@@ -320,6 +357,8 @@ impl From<Account<'_>> for Held {
                 effect: account.effect,
             },
             sent_at: account.sent_at,
+            adopted: account.shared,
+            told_at: Some(captured_at).filter(|_| account.shared),
             seen_at: account.seen_at,
             refusal_ends_at: account.refusal_ends_at,
             spares_provider: account.spares_provider,

@@ -277,3 +277,55 @@ fn what_another_process_does_not_know_any_more_is_unknown() {
     merge(&mut all, Held::stored(&unknown(20), &[], Time::MAX));
     assert_eq!(remaining(&all), [None]);
 }
+
+/// A limit without a reset that a call has told.
+fn told(sent: i64, captured: i64, remaining: u64) -> Held {
+    let limit =
+        Limit { resets_at: None, captured_at: second(captured), ..held(0, remaining, Some(60)).limit };
+    Held::new(limit, second(sent))
+}
+
+/// The same, read from what a process has stored.
+fn stored(captured: i64, remaining: u64) -> Held {
+    Held::stored(&told(captured, captured, remaining).limit, &[], Time::MAX)
+}
+
+#[test]
+fn what_was_told_to_others_and_is_read_back_replaces_nothing_that_was_captured_since() {
+    let mut all = Vec::new();
+    merge(&mut all, told(0, 10, 180));
+    all[0].offer();
+    for (sent, captured, remaining_now) in [(5, 12, 160), (6, 13, 200)] {
+        merge(&mut all, told(sent, captured, remaining_now));
+        merge(&mut all, stored(10, 180));
+        assert_eq!(remaining(&all), [Some(remaining_now)]);
+    }
+}
+
+#[test]
+fn of_what_others_stored_and_a_call_that_was_in_flight_then_the_higher_use_counts() {
+    for (in_flight, counts) in [(10, 10), (80, 50)] {
+        for stored_first in [true, false] {
+            let mut all = Vec::new();
+            let mut accounts = [stored(10, 50), told(5, 12, in_flight)];
+            if !stored_first {
+                accounts.reverse();
+            }
+            accounts.into_iter().for_each(|account| merge(&mut all, account));
+            assert_eq!(remaining(&all), [Some(counts)], "{in_flight} {stored_first}");
+        }
+    }
+}
+
+#[test]
+fn a_call_that_was_sent_after_others_stored_theirs_knows_better() {
+    for stored_first in [true, false] {
+        let mut all = Vec::new();
+        let mut accounts = [stored(10, 50), told(11, 12, 80)];
+        if !stored_first {
+            accounts.reverse();
+        }
+        accounts.into_iter().for_each(|account| merge(&mut all, account));
+        assert_eq!(remaining(&all), [Some(80)], "{stored_first}");
+    }
+}

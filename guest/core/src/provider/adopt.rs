@@ -52,7 +52,7 @@ impl Provider {
     /// A signal that was recorded at `at` tells of all that is held here, if it gets written.
     pub(crate) fn offer(&mut self, at: Time) {
         self.cooldowns.iter_mut().for_each(|held| held.offered = true);
-        self.limits.iter_mut().for_each(|held| held.offered = true);
+        self.limits.iter_mut().for_each(Held::offer);
         self.offered_at = Some(at);
     }
 

@@ -138,5 +138,5 @@ fn errors_say_what_is_wrong_and_where() {
     assert_eq!(not_a_signal.to_string(), "not a signal: an object was expected at byte 0");
     assert_eq!(InputError::UnknownProvider(3).to_string(), "no provider has the handle 3");
     assert_eq!(InputError::UnknownProfile(4).to_string(), "no profile has the handle 4");
-    assert_eq!(store.import(handle, b"\x03").unwrap_err().to_string(), "not a state: damaged");
+    assert_eq!(store.import(handle, b"\x04").unwrap_err().to_string(), "not a state: damaged");
 }
