@@ -37,6 +37,8 @@ struct Seen {
     overlapped: AtomicBool,
     /// The newest version that was committed.
     committed: AtomicU64,
+    /// The newest version that callers of each refresher were told is stored.
+    told: [AtomicU64; 2],
     /// Moments, in the order in which callers ask and are answered.
     moment: AtomicU64,
     /// Of each piece of work whose outcome was given out, when that happened first.
@@ -112,7 +114,8 @@ impl Load {
     async fn ask(self: Arc<Self>, rounds: u64, mut chance: Rng) {
         for _ in 0..rounds {
             let (source, seen) = chance.choice(&self.sources).unwrap().clone();
-            let refresher = chance.choice(&self.refreshers).unwrap().clone();
+            let place = chance.usize(0..self.refreshers.len());
+            let (refresher, told) = (self.refreshers[place].clone(), &seen.told[place]);
             let fate =
                 *chance.choice(&[Fate::Done, Fate::Done, Fate::Done, Fate::Failed, Fate::Panicked]).unwrap();
             linger(chance.u8(0..20)).await;
@@ -120,7 +123,7 @@ impl Load {
             let begun = Arc::new(AtomicBool::new(false));
             let work =
                 self.clone().work(source.clone(), seen.clone(), id, fate, chance.u8(0..20), begun.clone());
-            let committed = seen.committed.load(Ordering::SeqCst);
+            let told_before = told.load(Ordering::SeqCst);
             let asked_at = seen.moment();
             match chance.u8(0..10) {
                 0 => {
@@ -131,8 +134,17 @@ impl Load {
                 1 => drop(refresher.refresh_in_background(&source, work)),
                 _ => {
                     let outcome = refresher.refresh(&source, work).await;
+                    if let Ok(Refreshed::Elsewhere { stored, .. }) = &outcome {
+                        // One who joins may be told what was stored a moment before, but nothing older than others were.
+                        let version = version_stored(stored.as_ref()).unwrap_or(0);
+                        assert!(
+                            version >= told_before,
+                            "{version} is stored, where {told_before} was before"
+                        );
+                        told.fetch_max(version, Ordering::SeqCst);
+                    }
                     let is_own = begun.load(Ordering::SeqCst);
-                    self.check(&seen, outcome, committed, asked_at, is_own.then_some((id, fate)));
+                    self.check(&seen, outcome, asked_at, is_own.then_some((id, fate)));
                 }
             }
         }
@@ -164,7 +176,7 @@ impl Load {
     }
 
     /// Is the outcome one that may be given? `own` is the caller's work, where that was begun.
-    fn check(&self, seen: &Seen, outcome: Outcome, committed: u64, asked_at: u64, own: Option<(u64, Fate)>) {
+    fn check(&self, seen: &Seen, outcome: Outcome, asked_at: u64, own: Option<(u64, Fate)>) {
         let count = if own.is_some() { &self.counts.worked } else { &self.counts.joined };
         match outcome {
             Ok(Refreshed::Here(work)) => {
@@ -172,9 +184,8 @@ impl Load {
                 seen.give(work, asked_at);
                 add(count);
             }
-            Ok(Refreshed::Elsewhere { stored, finished }) => {
+            Ok(Refreshed::Elsewhere { finished, .. }) => {
                 assert!(finished && own.is_none(), "{own:?}");
-                assert!(version_stored(stored.as_ref()).unwrap_or(0) >= committed, "what was stored is gone");
                 add(&self.counts.elsewhere);
             }
             Err(failure) => match failure.error {
