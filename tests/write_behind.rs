@@ -107,9 +107,11 @@ fn all_that_was_observed_is_on_disk_after_a_flush_even_while_others_write() {
             let service = &service;
             scope.spawn(move || {
                 let name = format!("p{thread}");
+                // Each call was under way when the one before was written.
                 for count in (0..200_u64).rev() {
                     let headers = [("x-ratelimit-remaining-requests", count.to_string())];
-                    let mut response = Observation::new(&name, "openai", &headers, Duration::ZERO);
+                    let mut response =
+                        Observation::new(&name, "openai", &headers, Duration::from_millis(840));
                     response.status = Some(200);
                     service.observe_response(&response).unwrap();
                     if count % 20 == 0 {

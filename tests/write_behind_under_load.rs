@@ -110,7 +110,7 @@ impl Load {
         self.acknowledge(provider, number);
     }
 
-    fn flush_all(&self, _: usize) {
+    fn flush_all(&self) {
         let acknowledged = self.acknowledged();
         self.service.flush().unwrap();
         self.is_stored(&acknowledged, "a flush");
@@ -133,20 +133,18 @@ fn on_threads(work: impl Fn(&mut Rng) + Sync) {
 fn what_was_acknowledged_is_on_disk_after_a_flush_after_a_durable_call_and_in_the_end() {
     let load = Load::new();
     let rounds = number_from(ROUNDS).unwrap_or(FEW_ROUNDS);
-    // A flush does not wait for a durable call that is under way: each is tried by itself.
-    for ask in [Load::flush_all, Load::observe_durably] {
-        on_threads(|chance| {
-            for _ in 0..rounds {
-                let provider = chance.usize(0..PROVIDERS);
-                match chance.u8(0..40) {
-                    0 => ask(&load, provider),
-                    1 => load.observe_together(&[provider, chance.usize(0..PROVIDERS), provider]),
-                    _ => load.observe(provider),
-                }
-                (0..chance.u8(0..8)).for_each(|_| std::thread::yield_now());
+    on_threads(|chance| {
+        for _ in 0..rounds {
+            let provider = chance.usize(0..PROVIDERS);
+            match chance.u8(0..40) {
+                0 => load.flush_all(),
+                1 => load.observe_durably(provider),
+                2 => load.observe_together(&[provider, chance.usize(0..PROVIDERS), provider]),
+                _ => load.observe(provider),
             }
-        });
-    }
+            (0..chance.u8(0..8)).for_each(|_| std::thread::yield_now());
+        }
+    });
     let Load { service, .. } = &load;
     // By itself, without anybody who asks for it.
     (0..PROVIDERS).for_each(|provider| load.observe(provider));

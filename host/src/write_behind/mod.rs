@@ -39,8 +39,6 @@ pub(crate) struct WriteBehind {
 struct Shared {
     disk: Disk,
     known: RwLock<HashMap<Box<str>, Arc<Known>, DefaultHashBuilder>>,
-    /// Held where a queue is worked off, from taking a provider out until it is written.
-    writing: Mutex<()>,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -54,8 +52,11 @@ pub(crate) struct Known {
 /// What is to be done for a provider.
 #[derive(Default)]
 struct Marks {
-    /// Where it stands in the queue, if it has changed.
+    /// Where it stands in the queue, if it has changed: until what has changed is written, so that a flush does not
+    /// pass over what another thread is writing.
     queued: Option<(Ticket, Urgency)>,
+    /// How often it has changed.
+    changes: u64,
     /// Has it been written without being forced to the disk?
     unforced: bool,
     /// Why it could not be written or taken in the last time.
@@ -77,10 +78,6 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn writing(&self) -> MutexGuard<'_, ()> {
-        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn find(&self, provider: &str) -> Option<Arc<Known>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(provider).cloned()
     }
@@ -97,53 +94,65 @@ impl Shared {
         start: impl FnOnce(&mut Queue) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut marks = known.marks();
+        marks.changes = marks.changes.wrapping_add(1);
         if marks.queued.is_some_and(|(_, queued)| queued <= urgency) {
             return Ok(());
         }
         let mut queue = self.queue();
         start(&mut queue)?;
-        // Who is not in the queue any more is being written.
-        let waiting = marks.queued.filter(|(ticket, queued)| queue.remove(*ticket, *queued));
-        let due = waiting.map_or_else(|| Instant::now() + WRITE_BEHIND, |(ticket, _)| ticket.due);
-        marks.queued = Some((queue.push(due, urgency, known.clone()), urgency));
+        let due = marks.queued.map_or_else(|| Instant::now() + WRITE_BEHIND, |(ticket, _)| ticket.due);
+        queue.put(&mut marks.queued, due, urgency, known);
         drop(queue);
         self.changed.notify_one();
         Ok(())
     }
 
-    /// Takes the mark off a provider. Tells whether it had one.
-    fn unmark(&self, known: &Known) -> bool {
-        let mut marks = known.marks();
-        let queued = marks.queued.take();
-        if let Some((ticket, urgency)) = queued {
-            self.queue().remove(ticket, urgency);
-        }
-        queued.is_some()
-    }
-
-    /// Writes a provider that has no mark.
+    /// Writes a provider, and takes its mark off unless it has changed meanwhile.
     fn write(&self, known: &Arc<Known>, durability: Durability) -> Result<(), Error> {
+        let mut marks = known.marks();
+        let changes = marks.changes;
         // Before a forced write and after one that is not: so of two at once, none is taken for forced that is not.
         let unforced = match durability {
-            Durability::Durable => std::mem::take(&mut known.marks().unforced),
+            Durability::Durable => std::mem::take(&mut marks.unforced),
             Durability::Visible => true,
         };
+        drop(marks);
         let settled = self.disk.settle(&known.source, durability);
+        let mut marks = known.marks();
         if settled.is_err() || durability == Durability::Visible {
-            known.marks().unforced |= unforced;
+            marks.unforced |= unforced;
         }
-        settled.map(|_| known.succeed()).inspect_err(|error| {
-            known.fail(error);
-            // It is queued as it was: the thread has been started, or will be by the next mark.
-            let _ = self.mark(known, Urgency::Urgent, |_| Ok(()));
-        })
+        let again = match (&settled, marks.queued) {
+            // The thread has been started, or will be by the next mark.
+            (Err(_), _) => Some(Urgency::Urgent),
+            (Ok(_), Some((_, urgency))) if marks.changes != changes => Some(urgency),
+            (Ok(_), _) => None,
+        };
+        let mut queue = self.queue();
+        match again {
+            Some(urgency) => queue.put(&mut marks.queued, Instant::now() + WRITE_BEHIND, urgency, known),
+            None => queue.take(&mut marks.queued),
+        }
+        drop((queue, marks));
+        self.changed.notify_one();
+        settled.map(|_| known.succeed()).inspect_err(|error| known.fail(error))
+    }
+
+    /// Writes the provider whose turn it is.
+    fn write_due(&self, now: Instant) {
+        let due = self.queue().first_due_at(now);
+        if let Some(known) = due {
+            // A failure is logged and marked for another try.
+            let _ = self.write(&known, Durability::Visible);
+        }
     }
 }
 
 impl Keeper for Shared {
     fn release(&self, provider: &str) -> bool {
         let Some(known) = self.find(provider) else { return true };
-        if self.unmark(&known) && self.write(&known, Durability::Visible).is_err() {
+        let is_marked = known.marks().queued.is_some();
+        if is_marked && self.write(&known, Durability::Visible).is_err() {
             return false;
         }
         let mut all = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -160,7 +169,6 @@ impl WriteBehind {
         let shared = Arc::new(Shared {
             disk,
             known: RwLock::default(),
-            writing: Mutex::default(),
             queue: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -229,19 +237,20 @@ impl WriteBehind {
 
     /// Writes one provider now.
     pub(crate) fn write_now(&self, known: &Arc<Known>, durability: Durability) -> Result<(), Error> {
-        self.shared.unmark(known);
         self.shared.write(known, durability)
     }
 
     /// Has everything on disk that was told before: writes all marked providers, and those once more that were
     /// written without being forced to the disk.
     pub(crate) fn flush(&self) -> Result<(), Error> {
-        let _writing = self.shared.writing();
         let mut outcome = Ok(());
         // Beside those that are known, some may still be queued that were forgotten meanwhile.
         let (known, queued) = (self.shared.all_known(), self.shared.queue().all());
         for known in known.into_iter().chain(queued) {
-            if self.shared.unmark(&known) || known.marks().unforced {
+            let marks = known.marks();
+            let is_on_disk = marks.queued.is_none() && !marks.unforced;
+            drop(marks);
+            if !is_on_disk {
                 outcome = outcome.and(self.shared.write(&known, Durability::Durable));
             }
         }
@@ -277,19 +286,5 @@ fn run(shared: &Weak<Shared>) {
         let began = thread_cpu_time();
         shared.write_due(now);
         budget.spend(now, thread_cpu_time().saturating_sub(began));
-    }
-}
-
-impl Shared {
-    /// Writes the provider whose turn it is.
-    fn write_due(&self, now: Instant) {
-        let _writing = self.writing();
-        let due = self.queue().pop_due(now);
-        if let Some((ticket, known)) = due {
-            // What is marked from here on is written again; what was marked before is in the state that is written.
-            known.marks().queued.take_if(|(queued, _)| *queued == ticket);
-            // A failure is logged and marked for another try.
-            let _ = self.write(&known, Durability::Visible);
-        }
     }
 }

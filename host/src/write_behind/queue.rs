@@ -35,17 +35,26 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Adds a provider.
-    pub(super) fn push(&mut self, due: Instant, urgency: Urgency, known: Arc<Known>) -> Ticket {
+    /// Puts a provider where it belongs; `place` is where it stands, if it does.
+    pub(super) fn put(
+        &mut self,
+        place: &mut Option<(Ticket, Urgency)>,
+        due: Instant,
+        urgency: Urgency,
+        known: &Arc<Known>,
+    ) {
+        self.take(place);
         self.count += 1;
         let ticket = Ticket { due, number: self.count };
-        self.of(urgency).insert(ticket, known);
-        ticket
+        self.of(urgency).insert(ticket, known.clone());
+        *place = Some((ticket, urgency));
     }
 
-    /// Takes a provider out. Tells whether it was there.
-    pub(super) fn remove(&mut self, ticket: Ticket, urgency: Urgency) -> bool {
-        self.of(urgency).remove(&ticket).is_some()
+    /// Takes a provider out, if it stands anywhere.
+    pub(super) fn take(&mut self, place: &mut Option<(Ticket, Urgency)>) {
+        if let Some((ticket, urgency)) = place.take() {
+            self.of(urgency).remove(&ticket);
+        }
     }
 
     /// All that wait.
@@ -66,14 +75,10 @@ impl Queue {
         first.into_iter().flatten().min()
     }
 
-    /// Takes out who is to be written at `now`.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Ticket, Arc<Known>)> {
-        for queue in [&mut self.urgent, &mut self.routine] {
-            let first = queue.first_entry().filter(|entry| entry.key().due <= now);
-            if let Some(first) = first {
-                return Some(first.remove_entry());
-            }
-        }
-        None
+    /// Who is to be written at `now`.
+    pub(super) fn first_due_at(&self, now: Instant) -> Option<Arc<Known>> {
+        let first = [&self.urgent, &self.routine].map(BTreeMap::first_key_value);
+        let due = first.into_iter().flatten().find(|(ticket, _)| ticket.due <= now);
+        due.map(|(_, known)| known.clone())
     }
 }

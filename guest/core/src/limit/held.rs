@@ -174,7 +174,8 @@ impl Held {
     /// Takes in another account of the same limit.
     ///
     /// The call that was sent later knows better. Of calls sent at the same time, or of which it is not known which
-    /// was sent later, the one that saw the higher use wins. An unchanged repeat is not news, and a response that leaves a figure out does not
+    /// was sent later, the one that saw the higher use wins. An unchanged repeat is not news, and a response that
+    /// leaves a figure out does not
     /// make it unknown.
     fn merge(&mut self, new: Account<'_>) {
         let told = new.figures;
