@@ -175,8 +175,7 @@ impl Held {
     ///
     /// The call that was sent later knows better. Of calls sent at the same time, or of which it is not known which
     /// was sent later, the one that saw the higher use wins. An unchanged repeat is not news, and a response that
-    /// leaves a figure out does not
-    /// make it unknown.
+    /// leaves a figure out does not make it unknown.
     fn merge(&mut self, new: Account<'_>) {
         let told = new.figures;
         self.limit.window_s = new.window_s.or(self.limit.window_s);
