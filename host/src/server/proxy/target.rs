@@ -46,7 +46,7 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Has the path no empty segments, no backslashes and no dot segments, however they are written?
+/// Has the path no empty segments, no backslashes and no dot segments, however they are written? And is it all path?
 fn stays_below(path: &str) -> bool {
     let decoded = percent_decode_str(path).collect::<Vec<u8>>();
     let dots = |segment: &[u8]| {
@@ -54,7 +54,10 @@ fn stays_below(path: &str) -> bool {
         let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
         matches!(name, b"." | b"..")
     };
-    !path.contains("//") && !decoded.contains(&b'\\') && !decoded.split(|byte| *byte == b'/').any(dots)
+    !path.contains("//")
+        && !path.contains(['?', '#'])
+        && !decoded.contains(&b'\\')
+        && !decoded.split(|byte| *byte == b'/').any(dots)
 }
 
 /// Where a call goes.
@@ -189,6 +192,8 @@ mod tests {
             "/proxy/openai/a\\..\\b",
             "/proxy/openai//evil.example/v1",
             "/proxy/openai/v1//models",
+            "/proxy/openai/..?x",
+            "/proxy/openai/..#x",
         ] {
             assert!(Asked::read(path).is_err(), "{path}");
         }
