@@ -85,7 +85,7 @@ fn judge(file: SideFile, options: &CacheOptions, now: SystemTime) -> Marker {
     };
     let deadline = options.refresh_deadline;
     let started = marker.started_at.map_or(file.modified, |started| started.0);
-    let too_old = age(started, now).max(age(file.modified, now)) > deadline.saturating_mul(3);
+    let too_old = age(started, now).max(age(file.modified, now)) > options.longest_marker();
     let overdue = marker.deadline.map(|stated| age(stated.0, now));
     let state = if too_old
         || overdue.is_some_and(|overdue| overdue > deadline.saturating_mul(2))

@@ -65,6 +65,11 @@ impl fmt::Debug for CacheOptions {
 }
 
 impl CacheOptions {
+    /// The longest that anybody heeds a marker, whatever it states.
+    pub(super) const fn longest_marker(&self) -> Duration {
+        self.refresh_deadline.saturating_mul(3)
+    }
+
     /// These settings with those of the environment put over them: `FIZ_TTL_RUNTIME`, `FIZ_REFRESH_DEADLINE_RUNTIME`
     /// and `FIZ_LOCK_TIMEOUT`, durations such as `90s`, `1.5h` or `250ms`. An empty variable counts as not set.
     ///

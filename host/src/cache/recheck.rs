@@ -40,9 +40,14 @@ impl Recheck {
         decide: Decide,
         options: &CacheOptions,
     ) -> Self {
-        let longest = options.refresh_deadline.saturating_mul(3);
         let now = Instant::now();
-        Self { source, beside, durability, decide, ends: now.checked_add(longest).unwrap_or(now) }
+        Self {
+            source,
+            beside,
+            durability,
+            decide,
+            ends: now.checked_add(options.longest_marker()).unwrap_or(now),
+        }
     }
 
     /// Whether the foreign refresh is over. One that cannot be looked at is taken as over: the commit will tell.

@@ -230,7 +230,7 @@ where
                 (claim, released)
             };
             let Ok((unreleased, Err(error))) = tokio::task::spawn_blocking(release).await else { return };
-            if began.elapsed() >= options.refresh_deadline.saturating_mul(3) {
+            if began.elapsed() >= options.longest_marker() {
                 tracing::warn!(%error, "a refresh marker stayed behind until it was stale");
                 return;
             }

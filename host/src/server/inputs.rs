@@ -65,7 +65,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Provider {
         let Path(name) = Path::<String>::from_request_parts(parts, state)
             .await
             .map_err(|error| Problem::bad_request(error.body_text()))?;
-        cache_source(&name).map_err(|error| Problem::bad_request(error.to_string()))?;
+        cache_source(&name)?;
         Ok(Self(name))
     }
 }

@@ -76,7 +76,7 @@ async fn acquire(
     State(state): State<AppState>,
     JsonBody(asked): JsonBody<Acquire>,
 ) -> Result<Json<Granted>, Problem> {
-    cache_source(&asked.provider).map_err(|error| Problem::bad_request(error.to_string()))?;
+    cache_source(&asked.provider)?;
     if !state.board.has(&asked.provider) {
         return Err(unknown(&asked.provider));
     }

@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cache::NameError;
 use crate::error::Error;
 
 /// What went wrong with a request, for people and programs: `application/problem+json`.
@@ -78,10 +79,16 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
-            Error::Name(error) => Self::bad_request(error.to_string()),
+            Error::Name(error) => error.into(),
             error => {
                 tracing::error!(%error, "a request failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())

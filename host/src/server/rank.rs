@@ -65,18 +65,19 @@ async fn ranking(State(state): State<AppState>, Params(asked): Params<Asked>) ->
         None => state.board.names(),
     };
     let config = state.config();
+    let asked_at = state.service.store().now();
     let mut candidates = Vec::with_capacity(names.len());
     for name in names {
         let (signal, wait) = match state.board.entry(&name)? {
             Some(entry) => {
-                let flying = state.ledger().in_flight(&name, state.service.store().now());
+                let flying = state.ledger().in_flight(&name, asked_at);
                 let wait = ask(&state, &name, &request.scope, request.need.plus(flying))?;
                 (entry.signal.clone(), wait)
             }
             // Asking does not make it known.
             None => {
-                cache_source(&name).map_err(|error| Problem::bad_request(error.to_string()))?;
-                (Signal::unknown(name.clone(), state.service.store().now()), Wait::Unknown)
+                cache_source(&name)?;
+                (Signal::unknown(name.clone(), asked_at), Wait::Unknown)
             }
         };
         candidates.push(Candidate { signal, wait, order: config.order(&name) });

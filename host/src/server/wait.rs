@@ -60,7 +60,7 @@ struct Asked {
 )]
 async fn wait(State(state): State<AppState>, Params(asked): Params<Asked>) -> Result<Response, Problem> {
     let Asked { provider, model, account, requests, tokens, max_wait_ms } = asked;
-    cache_source(&provider).map_err(|error| Problem::bad_request(error.to_string()))?;
+    cache_source(&provider)?;
     let (scope, need) = (Scope { account, model }, size(requests, tokens));
     let give_up_at = SystemTime::now() + Duration::from_millis(max_wait_ms.unwrap_or(0)).min(LONGEST_WAIT);
     loop {

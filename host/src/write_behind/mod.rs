@@ -2,8 +2,8 @@
 //!
 //! A thread writes each provider that was marked, at most once an interval. It starts with the first mark
 //! and ends with the service, which flushes. A write that fails is tried again an interval later, for as long as
-//! it takes: what was observed meanwhile is in memory. Where so
-//! many providers change that their files would take more than 5 % of a core, each waits its turn for longer.
+//! it takes: what was observed meanwhile is in memory. Where so many providers change that their files would take
+//! more than 5 % of a core, each waits its turn for longer.
 
 mod budget;
 mod queue;

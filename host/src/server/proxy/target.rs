@@ -37,7 +37,7 @@ impl<'a> Asked<'a> {
         if name.is_empty() || name.contains('\\') {
             return Err(Problem::bad_request("name a provider: /proxy/NAME/…"));
         }
-        cache_source(&name).map_err(|error| Problem::bad_request(error.to_string()))?;
+        cache_source(&name)?;
         if !stays_below(rest) {
             let detail = "the path has an empty or a dot segment, or a backslash; write it without";
             return Err(Problem::bad_request(detail));
