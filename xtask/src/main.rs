@@ -20,6 +20,7 @@ mod toolchain;
 mod workspace;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use anyhow::Result;
@@ -173,30 +174,24 @@ fn execute(task: Task) -> Result<ExitCode> {
         Task::Fuzz(options) => fuzz::fuzz(&workspace, &options).map(|()| ExitCode::SUCCESS),
         Task::Profiles => profiles::write(&workspace.root).map(|()| ExitCode::SUCCESS),
         Task::Parsers => parsers::test(&workspace),
-        Task::Registry => {
-            let program = debian::program(&workspace.registry(), "docker-registry", "docker-registry")?;
-            println!("{}", program.display());
-            Ok(ExitCode::SUCCESS)
-        }
+        Task::Registry => tell(debian::program(&workspace.registry(), "docker-registry", "docker-registry")),
         Task::Redis => {
-            let program =
-                debian::program_with_libraries(&workspace.redis(), "redis-server", "usr/bin/redis-server")?;
-            println!("{}", program.display());
-            Ok(ExitCode::SUCCESS)
+            let path = "usr/bin/redis-server";
+            tell(debian::program_with_libraries(&workspace.redis(), "redis-server", path))
         }
-        Task::Strace => {
-            let program = debian::program_with_libraries(&workspace.strace(), "strace", "usr/bin/strace")?;
-            println!("{}", program.display());
-            Ok(ExitCode::SUCCESS)
-        }
+        Task::Strace => tell(debian::program_with_libraries(&workspace.strace(), "strace", "usr/bin/strace")),
         Task::Chromium => {
             let path = "usr/lib/chromium/chromium";
-            let program = debian::program_with_libraries(&workspace.chromium(), "chromium", path)?;
-            println!("{}", program.display());
-            Ok(ExitCode::SUCCESS)
+            tell(debian::program_with_libraries(&workspace.chromium(), "chromium", path))
         }
         Task::Reproduce => reproduce::reproduce(&workspace).map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// Prints where a program is that was unpacked.
+fn tell(program: Result<PathBuf>) -> Result<ExitCode> {
+    println!("{}", program?.display());
+    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]
