@@ -9,14 +9,11 @@ use runtime_signals::lease::{Answer, Claim, Ledger, Obstacle};
 use runtime_signals::{Need, Observation, Scope, Store};
 
 use crate::serve::client::PATIENCE;
-use crate::support::{ManualClock, number_from, store};
+use crate::support::{ManualClock, rounds, seed, store};
 
 const THREADS: u64 = 8;
 /// Calls that a thread wants to make, at most.
-const ROUNDS: &str = "RUNTIME_SIGNALS_TEST_ROUNDS";
 const FEW_ROUNDS: u64 = 60;
-/// What chances are made of.
-const SEED: &str = "RUNTIME_SIGNALS_TEST_SEED";
 const PROVIDER: &str = "mine";
 const MODELS: [&str; 2] = ["small", "large"];
 const LARGEST_CALL: u64 = 40;
@@ -118,9 +115,8 @@ impl Load {
 
 #[test]
 fn no_more_is_granted_than_is_left_and_all_of_it_can_be_had() {
-    let seed = number_from(SEED).unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}, to be given as {SEED}");
-    let rounds = number_from(ROUNDS).unwrap_or(FEW_ROUNDS);
+    let seed = seed();
+    let rounds = rounds(FEW_ROUNDS);
     // About half of what will be asked for.
     let allowed = rounds * THREADS * LARGEST_CALL / 8;
     let load = Load {

@@ -195,12 +195,18 @@ fn only_file(folder: &Path) -> PathBuf {
     files[0].clone()
 }
 
-#[test]
-fn compiled_code_is_kept_privately_and_used_again() {
+/// Compiled code that a store has kept: the folder around, its folder, and its file.
+fn kept_code() -> (tempfile::TempDir, PathBuf, PathBuf) {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("code");
     store_with_code(&folder);
     let file = only_file(&folder);
+    (parent, folder, file)
+}
+
+#[test]
+fn compiled_code_is_kept_privately_and_used_again() {
+    let (_parent, folder, file) = kept_code();
     assert_eq!(folder.metadata().unwrap().mode() & 0o777, 0o700);
     assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
     let written = file.metadata().unwrap().modified().unwrap();
@@ -210,10 +216,7 @@ fn compiled_code_is_kept_privately_and_used_again() {
 
 #[test]
 fn compiled_code_that_does_not_check_out_is_replaced_silently() {
-    let parent = tempfile::tempdir().unwrap();
-    let folder = parent.path().join("code");
-    store_with_code(&folder);
-    let file = only_file(&folder);
+    let (parent, folder, file) = kept_code();
     let good = fs::read(&file).unwrap();
     let mut flipped = good.clone();
     flipped[good.len() / 2] ^= 1;
@@ -231,10 +234,7 @@ fn compiled_code_that_does_not_check_out_is_replaced_silently() {
 
 #[test]
 fn compiled_code_that_others_could_have_written_is_not_loaded() {
-    let parent = tempfile::tempdir().unwrap();
-    let folder = parent.path().join("code");
-    store_with_code(&folder);
-    let file = only_file(&folder);
+    let (_parent, folder, file) = kept_code();
     let mode = |mode: u32| fs::set_permissions(&file, fs::Permissions::from_mode(mode));
     let plants: [&dyn Fn() -> std::io::Result<()>; 3] =
         [&|| mode(0o620), &|| mode(0o602), &|| chown(&file, Some(65_534), None)];
@@ -252,10 +252,7 @@ fn compiled_code_that_others_could_have_written_is_not_loaded() {
 
 #[test]
 fn code_that_no_compiler_of_ours_made_is_not_loaded_whatever_its_hash_says() {
-    let parent = tempfile::tempdir().unwrap();
-    let folder = parent.path().join("code");
-    store_with_code(&folder);
-    let file = only_file(&folder);
+    let (_parent, folder, file) = kept_code();
     let good = fs::read(&file).unwrap();
     let (_, code) = good.split_at(32);
     let elf_alone = code.get(..64).unwrap();

@@ -15,7 +15,7 @@ use runtime_signals::{Error, Need, Observation, Scope, Store, StoreOptions};
 use serde_json::{Value, json};
 
 use crate::sandbox::faulty_component;
-use crate::support::{ManualClock, number_from, options, resident_kib};
+use crate::support::{ManualClock, number_from, options, resident_kib, seed};
 
 const THREADS: usize = 4;
 /// Each provider belongs to one thread, so that it is known what it was told last.
@@ -26,8 +26,6 @@ const SHARDS: usize = 4;
 const FEW_CALLS: u64 = 40_000;
 /// How many calls there are.
 const CALLS: &str = "RUNTIME_SIGNALS_TEST_CALLS";
-/// What chances are made of.
-const SEED: &str = "RUNTIME_SIGNALS_TEST_SEED";
 /// Set where this program is the process that fails.
 const ROLE: &str = "RUNTIME_SIGNALS_TEST_UNDER_FAULTS";
 /// Begins the line with the outcome.
@@ -227,8 +225,7 @@ fn act_under_faults() {
         return;
     }
     let calls = number_from(CALLS).unwrap_or(FEW_CALLS) / THREADS as u64 * THREADS as u64;
-    let seed = number_from(SEED).unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}, to be given as {SEED}");
+    let seed = seed();
     let run = Run::new(calls);
     std::thread::scope(|threads| {
         for thread in 0..THREADS {

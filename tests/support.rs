@@ -63,6 +63,20 @@ pub(crate) fn number_from(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|error| panic!("{variable}: {text:?}: {error}")))
 }
 
+/// How often a test under load does what it does: so often, or as often as the environment says.
+pub(crate) fn rounds(few: u64) -> u64 {
+    number_from("RUNTIME_SIGNALS_TEST_ROUNDS").unwrap_or(few)
+}
+
+/// What random choices are made of: printed, so that they can be had again, and taken from the environment where it is
+/// there.
+pub(crate) fn seed() -> u64 {
+    const SEED: &str = "RUNTIME_SIGNALS_TEST_SEED";
+    let seed = number_from(SEED).unwrap_or_else(|| fastrand::u64(..));
+    println!("{SEED}={seed}");
+    seed
+}
+
 /// Where what tests leave to be looked at is: the folder that cargo builds into.
 pub(crate) fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()

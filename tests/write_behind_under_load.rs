@@ -16,15 +16,12 @@ use runtime_signals::{Observation, Service, SignalCache, WRITE_BEHIND};
 use tempfile::TempDir;
 
 use crate::serve::client::eventually;
-use crate::support::{ManualClock, number_from, store};
+use crate::support::{ManualClock, rounds, seed, store};
 
 const THREADS: u64 = 6;
 const PROVIDERS: usize = 24;
 /// What each thread does.
-const ROUNDS: &str = "RUNTIME_SIGNALS_TEST_ROUNDS";
 const FEW_ROUNDS: u64 = 300;
-/// What chances are made of.
-const SEED: &str = "RUNTIME_SIGNALS_TEST_SEED";
 const NO_HEADERS: &[(&str, &str)] = &[];
 
 /// A service, and what it has acknowledged.
@@ -119,8 +116,7 @@ impl Load {
 
 /// Lets threads do something of their own, each by its own chances.
 fn on_threads(work: impl Fn(&mut Rng) + Sync) {
-    let seed = number_from(SEED).unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}, to be given as {SEED}");
+    let seed = seed();
     std::thread::scope(|threads| {
         for thread in 0..THREADS {
             let (work, mut chance) = (&work, Rng::with_seed(seed.wrapping_add(thread)));
@@ -132,7 +128,7 @@ fn on_threads(work: impl Fn(&mut Rng) + Sync) {
 #[test]
 fn what_was_acknowledged_is_on_disk_after_a_flush_after_a_durable_call_and_in_the_end() {
     let load = Load::new();
-    let rounds = number_from(ROUNDS).unwrap_or(FEW_ROUNDS);
+    let rounds = rounds(FEW_ROUNDS);
     on_threads(|chance| {
         for _ in 0..rounds {
             let provider = chance.usize(0..PROVIDERS);

@@ -9,7 +9,8 @@ use runtime_signals::cache::{LOCK_TIMEOUT, cache_source};
 
 use super::child::COOL_DOWN;
 use super::support::{Child, Heard, LONG, Root};
-use super::worker::{Ledger, random, setting};
+use super::worker::Ledger;
+use crate::support::{number_from, seed};
 
 const SECONDS: u64 = 5;
 const WORKERS: usize = 3;
@@ -24,7 +25,7 @@ const PLAIN: &str = "plain";
 
 #[test]
 fn beside_a_foreign_writer_nothing_is_torn_no_one_is_held_up_and_the_newest_is_put_back() {
-    let mut random = random();
+    let mut random = fastrand::Rng::with_seed(seed());
     let root = Root::in_memory();
     std::fs::create_dir(root.path().join("runtime")).unwrap();
     let start = || root.child().set("FIZ_LOCK_TIMEOUT", "100ms").set(COOL_DOWN, "1").start();
@@ -43,7 +44,7 @@ fn beside_a_foreign_writer_nothing_is_torn_no_one_is_held_up_and_the_newest_is_p
 
     let cache = root.cache();
     let mut ledger = Ledger::default();
-    let lasts = Duration::from_secs(setting("RUNTIME_SIGNALS_TEST_SECONDS", SECONDS));
+    let lasts = Duration::from_secs(number_from("RUNTIME_SIGNALS_TEST_SECONDS").unwrap_or(SECONDS));
     let began = Instant::now();
     let mut next_kill = Duration::from_millis(200);
     let mut at_work: Vec<_> = (0..WORKERS).collect();

@@ -13,7 +13,8 @@ use runtime_signals::cache::{
 
 use super::child::COOL_DOWN;
 use super::support::{Child, Heard, LONG, Root, commit_version_of, dead_pid, refresh_of_behind, write};
-use super::worker::{Ledger, next_version, random, setting};
+use super::worker::{Ledger, next_version};
+use crate::support::{rounds, seed};
 
 const PROCESSES: usize = 8;
 const ROUNDS: u64 = 40;
@@ -25,9 +26,9 @@ const GUARD_MADE: &str = "guard: file made";
 
 #[test]
 fn processes_killed_at_any_step_lose_no_acknowledged_write_and_hold_no_one_up() {
-    let mut random = random();
+    let mut random = fastrand::Rng::with_seed(seed());
     let mut trial = Trial::new();
-    let rounds = setting("RUNTIME_SIGNALS_TEST_ROUNDS", ROUNDS);
+    let rounds = rounds(ROUNDS);
     for round in 0..rounds {
         trial.round(round, &mut random);
     }

@@ -11,16 +11,13 @@ use runtime_signals::cache::{
 };
 
 use super::support::{LONG, Outcome, Root, patient, version_stored, write};
-use crate::support::number_from;
+use crate::support::{rounds, seed};
 
 const THREADS: usize = 8;
 const CALLERS: usize = 32;
 const SOURCES: [&str; 3] = ["first", "second", "third"];
 /// How often each caller asks.
-const ROUNDS: &str = "RUNTIME_SIGNALS_TEST_ROUNDS";
 const FEW_ROUNDS: u64 = 40;
-/// What chances are made of.
-const SEED: &str = "RUNTIME_SIGNALS_TEST_SEED";
 
 /// What becomes of a piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,9 +211,8 @@ impl Load {
 
 #[test]
 fn at_random_moments_one_at_a_time_works_and_all_who_ask_are_answered_by_it() {
-    let seed = number_from(SEED).unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed}, to be given as {SEED}");
-    let rounds = number_from(ROUNDS).unwrap_or(FEW_ROUNDS);
+    let seed = seed();
+    let rounds = rounds(FEW_ROUNDS);
     let root = Root::in_memory();
     let cache = root.cache_with(CacheOptions { failure_cooldown: Duration::from_millis(2), ..patient() });
     let source = |name: &&str| (cache_source(name).unwrap(), Arc::default());

@@ -235,16 +235,3 @@ impl Ledger {
         Some(version_of(&raw.bytes).unwrap_or_else(|| panic!("{source} is torn")))
     }
 }
-
-/// A number that the environment may set.
-pub(super) fn setting(variable: &str, default: u64) -> u64 {
-    std::env::var(variable)
-        .map_or(default, |value| value.parse().unwrap_or_else(|_| panic!("{variable}={value} is no number")))
-}
-
-/// Random numbers that can be had again: the seed is printed, and taken from the environment where it is there.
-pub(super) fn random() -> fastrand::Rng {
-    let seed = setting("RUNTIME_SIGNALS_TEST_SEED", fastrand::u64(..));
-    println!("RUNTIME_SIGNALS_TEST_SEED={seed}");
-    fastrand::Rng::with_seed(seed)
-}

@@ -117,25 +117,23 @@ impl Peer {
 
 /// Bytes, again and again until the other side has had enough; how many it took.
 pub(super) fn pour(stream: &mut TcpStream, start: &[u8], again: &[u8]) -> usize {
-    let mut poured = 0;
-    let mut part = start;
-    while stream.write_all(part).is_ok() {
-        poured += part.len();
-        part = again;
-    }
-    poured
+    send_on(stream, start, again, || {})
 }
 
 /// The same at leisure.
 pub(super) fn drip(stream: &mut TcpStream, start: &[u8], again: &[u8]) -> usize {
-    let mut dripped = 0;
+    send_on(stream, start, again, || std::thread::sleep(DRIP))
+}
+
+fn send_on(stream: &mut TcpStream, start: &[u8], again: &[u8], pause: impl Fn()) -> usize {
+    let mut sent = 0;
     let mut part = start;
     while stream.write_all(part).is_ok() {
-        dripped += part.len();
+        sent += part.len();
         part = again;
-        std::thread::sleep(DRIP);
+        pause();
     }
-    dripped
+    sent
 }
 
 /// Waits until the other side has had enough.
