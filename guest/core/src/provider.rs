@@ -176,8 +176,9 @@ impl Provider {
         for place in plain.places() {
             let Some(told) = plain.limit(profile, place, &clock, now) else { continue };
             let mut limits = self.limits.iter_mut();
-            let is_merged = limits
-                .find_map(|held| held.is_told_by(told, &scope).then(|| held.retell(told, sent_at, now)));
+            let is_merged = limits.find_map(|held| {
+                held.is_told_by(told, &scope).then(|| held.retell(told, &scope, sent_at, now))
+            });
             if is_merged != Some(true) {
                 self.merge_plain(plain, profile, place, &clock, &scope, [sent_at, now]);
             }

@@ -91,6 +91,12 @@ impl Held {
         Some(self.refusal_ends_at.map_or(reset, |end| end.min(reset))).filter(|end| *end > now)
     }
 
+    /// Was it used up, and refuses no more? Then it is unknown what is left.
+    #[inline]
+    fn has_unknown_rest(&self, now: Time) -> bool {
+        self.limit.is_used_up() && self.refuses_until(now).is_none()
+    }
+
     /// A call that was sent at `sent_at` has succeeded: what was used up before is not any more.
     pub fn succeed(&mut self, sent_at: Time) {
         if self.limit.is_used_up() && self.seen_at < sent_at {
@@ -105,7 +111,7 @@ impl Held {
             return None;
         }
         let mut limit = self.limit.clone();
-        if limit.is_used_up() && self.refuses_until(now).is_none() {
+        if self.has_unknown_rest(now) {
             limit.remaining = None;
             limit.utilization = None;
         }
@@ -121,7 +127,7 @@ impl Held {
     /// Appends what can be said of it at `now`, before it resets: see [`at`](Self::at).
     pub(crate) fn save_at(&self, now: Time, to: &mut Vec<u8>) {
         let limit = &self.limit;
-        let is_over = limit.is_used_up() && self.refuses_until(now).is_none();
+        let is_over = self.has_unknown_rest(now);
         limit.quantity.save(to);
         limit.scope.save(to);
         limit.pool.save(to);
@@ -138,7 +144,7 @@ impl Held {
     /// Takes in what a plain response tells of this limit, where only its figures change; `false` where it takes a
     /// whole [merge](merge).
     #[inline(always)]
-    pub(crate) fn retell(&mut self, told: PlainLimit<'_>, sent_at: Time, now: Time) -> bool {
+    pub(crate) fn retell(&mut self, told: PlainLimit<'_>, scope: &Scope, sent_at: Time, now: Time) -> bool {
         let held = &mut self.limit;
         let is_same = held.remaining == Some(told.remaining)
             && held.resets_at == told.resets_at
@@ -152,16 +158,7 @@ impl Held {
             return false;
         }
         held.window_s = told.window_s.or(held.window_s);
-        held.limit = told.limit.or(held.limit);
-        held.remaining = Some(told.remaining);
-        held.utilization = None;
-        held.resets_at = told.resets_at;
-        held.captured_at = now;
-        (held.refill, held.effect) = (told.rule.refill, told.rule.effect);
-        (self.sent_at, self.adopted, self.seen_at) = (sent_at, false, now);
-        self.refusal_ends_at = None;
-        self.spares_provider = told.rule.effect != Effect::Refuses;
-        (self.shared, self.offered) = (false, false);
+        self.replace(told.account(scope, sent_at, now));
         true
     }
 
