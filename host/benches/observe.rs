@@ -11,8 +11,11 @@ use runtime_signals::engine::{CodeCache, EngineOptions};
 use runtime_signals::{Service, SignalCache, Store, StoreOptions};
 use rustix::time::{ClockId, clock_gettime};
 
+#[path = "support/process.rs"]
+mod process;
 mod support;
 
+use process::kib_of;
 use support::Case;
 
 /// How long each row is observed for.
@@ -20,15 +23,9 @@ const LASTS: Duration = Duration::from_secs(5);
 /// Responses between two looks at the clock.
 const STEP: usize = 1000;
 
-/// Processor time of the whole process.
-fn processor_time() -> Duration {
-    let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
-}
-
-/// Of the calling thread.
-fn own_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+/// Processor time, by the clock of the process or of the calling thread.
+fn processor_time(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
 }
 
@@ -54,13 +51,6 @@ fn service(folder: &Path, providers: usize) -> Service {
     Service::new(store, SignalCache::new(folder))
 }
 
-/// Resident memory of this process in MiB.
-fn resident() -> f64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
-}
-
 fn main() {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let [case, ..] = Case::all();
@@ -73,7 +63,8 @@ fn main() {
         for name in &names {
             service.observe_response(&case.observation(name)).unwrap();
         }
-        let (whole, own, started) = (processor_time(), own_time(), Instant::now());
+        let (whole, own, started) =
+            (processor_time(ClockId::ProcessCPUTime), processor_time(ClockId::ThreadCPUTime), Instant::now());
         let (mut count, mut longest) = (0, Duration::ZERO);
         while started.elapsed() < LASTS {
             let began = Instant::now();
@@ -84,8 +75,8 @@ fn main() {
             longest = longest.max(began.elapsed());
         }
         let lasted = started.elapsed();
-        let own = own_time() - own;
-        let others = processor_time() - whole - own;
+        let own = processor_time(ClockId::ThreadCPUTime) - own;
+        let others = processor_time(ClockId::ProcessCPUTime) - whole - own;
         let each = lasted / u32::try_from(count).unwrap();
         println!(
             "{providers} providers: {each:.2?} an observe, {:.0} times as many as with an fsync; writing takes {:.1} % of a \
@@ -93,7 +84,7 @@ fn main() {
             floor.as_secs_f64() / each.as_secs_f64(),
             100.0 * others.as_secs_f64() / lasted.as_secs_f64(),
             service.store().forgotten(),
-            resident(),
+            kib_of("self", "VmRSS:") / 1024.0,
         );
         let flushing = Instant::now();
         service.flush().unwrap();

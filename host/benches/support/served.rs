@@ -11,6 +11,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+#[path = "process.rs"]
+mod process;
+
 /// A running service; it ends with this.
 pub(crate) struct Served {
     home: TempDir,
@@ -88,9 +91,7 @@ impl Served {
 
     /// A size of the process's status, in KiB.
     pub(crate) fn kib_of(&self, name: &str) -> f64 {
-        let status = fs::read_to_string(self.told_of("status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.split_whitespace().next().unwrap().parse().unwrap()
+        process::kib_of(self.child.id(), name)
     }
 }
 
