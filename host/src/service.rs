@@ -225,7 +225,12 @@ impl Service {
                 self.observe_response(&Observation::failed(provider, provider_type, error, latency))
             }
             None if provider.is_empty() => Ok(self.unknown()),
-            None => self.persist_later(&self.know_if_readable(provider)?, Urgency::Routine),
+            None => {
+                let known = self.know_if_readable(provider)?;
+                let signal = self.disk.store.recorded(provider)?;
+                self.behind.mark(&known, Urgency::Routine)?;
+                Ok(signal)
+            }
         }
     }
 
@@ -256,8 +261,9 @@ impl Service {
             return Ok(self.unknown());
         }
         let known = self.know_if_readable(observation.provider)?;
-        self.disk.store.record(observation)?;
-        self.persist_later(&known, urgency(observation))
+        let signal = self.disk.store.observe(observation)?;
+        self.behind.mark(&known, urgency(observation))?;
+        Ok(signal)
     }
 
     /// As [`observe_response`](Self::observe_response), but returns when the signal is on disk.
@@ -295,12 +301,6 @@ impl Service {
     /// The signal of the provider without a name.
     fn unknown(&self) -> Signal {
         Signal::unknown(String::new(), self.disk.store.now())
-    }
-
-    fn persist_later(&self, known: &Arc<Known>, urgency: Urgency) -> Result<Signal, Error> {
-        let signal = self.disk.store.recorded(known.source().name())?;
-        self.behind.mark(known, urgency)?;
-        Ok(signal)
     }
 
     fn persist_now(&self, provider: &str) -> Result<(), Error> {

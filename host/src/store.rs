@@ -5,7 +5,9 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
 use crate::clock::{Clock, SystemClock};
-use crate::engine::{COMPONENT, CommitDecision, Engine, EngineOptions, Evidence, EvidenceSource, Keeper};
+use crate::engine::{
+    COMPONENT, CommitDecision, Engine, EngineOptions, Evidence, EvidenceSource, Keeper, wit,
+};
 use crate::error::Error;
 use crate::observation::{Counts, Headers, Observation};
 use crate::parsers::{self, Parsers};
@@ -180,13 +182,34 @@ impl Store {
         if observation.provider.is_empty() {
             return Ok(());
         }
-        let (Inner { engine, parsers, .. }, now) = (&*self.inner, self.now());
-        // Of the end of a call no response is left to be read.
-        let parsers = parsers.as_ref().filter(|_| observation.counts != Counts::LatencyOnly);
-        match parsers.and_then(|parsers| parsers.read(observation, now)) {
+        let (engine, now) = (&self.inner.engine, self.now());
+        match self.read_by_parser(observation, now) {
             Some(reading) => Ok(engine.record_reading(observation, &reading, now)?),
             None => Ok(engine.record(observation, now)?),
         }
+    }
+
+    /// Records a finished call, and gives the signal of its provider as of now.
+    ///
+    /// # Errors
+    /// The engine failed. Where it failed to record, nothing was recorded.
+    pub fn observe(&self, observation: &Observation<'_>) -> Result<Signal, Error> {
+        let (engine, now) = (&self.inner.engine, self.now());
+        if observation.provider.is_empty() {
+            return Ok(Signal::unknown(String::new(), now));
+        }
+        let Some(reading) = self.read_by_parser(observation, now) else {
+            return Ok(engine.observe(observation, now)?);
+        };
+        engine.record_reading(observation, &reading, now)?;
+        Ok(engine.collect(observation.provider, &Evidence::None, now)?)
+    }
+
+    /// What a parser component reads in a response, if there is one for its type.
+    fn read_by_parser(&self, observation: &Observation<'_>, now: SystemTime) -> Option<wit::Reading> {
+        // Of the end of a call no response is left to be read.
+        let parsers = self.inner.parsers.as_ref().filter(|_| observation.counts != Counts::LatencyOnly);
+        parsers?.read(observation, now)
     }
 
     /// Records finished calls by few crossings into the sandbox. Tells of each whether it was recorded; what

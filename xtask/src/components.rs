@@ -130,14 +130,26 @@ pub(crate) const COMPONENTS: &[Component] = &[
     Component::new("pairs", "runtime-signals-pairs", MAX_TEST_BYTES),
 ];
 
+/// Those that the binary and the library hold.
+const EMBEDDED: [&str; 2] = ["engine", "collector"];
+
 /// Builds all components into `<target>/components`.
 pub(crate) fn build_all(workspace: &Workspace) -> Result<()> {
+    build(workspace, COMPONENTS.iter())
+}
+
+/// Builds only what the binary needs.
+pub(crate) fn build_embedded(workspace: &Workspace) -> Result<()> {
+    build(workspace, COMPONENTS.iter().filter(|component| EMBEDDED.contains(&component.name)))
+}
+
+fn build(workspace: &Workspace, components: impl Iterator<Item = &'static Component>) -> Result<()> {
     let toolchain = toolchain::select(workspace)?;
     let folder = workspace.components();
     fs::create_dir_all(&folder).with_context(|| format!("the folder {} cannot be made", folder.display()))?;
     // For tests that build a project of their own.
     write_if_changed(&folder.join("toolchain.env"), toolchain.environment().as_bytes())?;
-    for component in COMPONENTS {
+    for component in components {
         let mut module = build_module(workspace, &toolchain, component)?;
         if toolchain.is_debians() {
             module = optimizer::optimize(workspace, &module, component.form.goal())?;

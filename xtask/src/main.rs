@@ -46,7 +46,7 @@ enum Task {
     },
     /// Builds the components only, into `<target>/components`
     Components,
-    /// Builds, then runs `runtime-signals demo ARGS...`
+    /// Builds what it takes and no more, then runs `runtime-signals demo ARGS...`
     Demo {
         /// Arguments of the demo, e.g. `--once`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -143,7 +143,7 @@ fn execute(task: Task) -> Result<ExitCode> {
         }
         Task::Components => components::build_all(&workspace).map(|()| ExitCode::SUCCESS),
         Task::Demo { args } => {
-            components::build_all(&workspace)?;
+            components::build_embedded(&workspace)?;
             run_through(
                 cargo()
                     .args(["run", "--package", "runtime-signals"])

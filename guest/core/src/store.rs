@@ -179,6 +179,17 @@ impl Store {
         Ok(())
     }
 
+    /// Records packed observations, and gives the signal of a provider, judged at `now`, in its packed form.
+    ///
+    /// # Errors
+    /// Malformed bytes, an unknown provider or profile. Nothing was recorded.
+    pub fn observe(&mut self, bytes: &[u8], handle: u32, now: Time) -> Result<Vec<u8>, RefusedRecord> {
+        let unknown = |_| RefusedRecord::UnknownProvider(handle);
+        self.get(handle).map_err(unknown)?;
+        self.record(bytes)?;
+        self.collect_packed(handle, &Evidence::None, now).map_err(unknown)
+    }
+
     /// Records one observation: the long way whatever it is, as the size of those who come here matters more than time.
     ///
     /// # Errors

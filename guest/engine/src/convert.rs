@@ -15,11 +15,13 @@ use core_logic::number::whole_millis;
 use core_logic::reading::Reading as CoreReading;
 use core_logic::refusal::RefusalClass as CoreClass;
 use core_logic::signal::Reason as CoreReason;
-use core_logic::store::InputError as CoreInputError;
+use core_logic::store::{InputError as CoreInputError, RefusedRecord};
 use core_logic::time::Time;
 use core_logic::wait::{Binding as CoreBinding, Need as CoreNeed, Wait as CoreWait};
 
-use crate::bindings::exports::runtime_signals::signals::runtime_signals::{Evidence, InputError};
+use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
+    Evidence, InputError, RecordError,
+};
 use crate::bindings::types::{
     Effect, Instant, Limit, Need, Quantity, Reading, Reason, Refill, RefusalClass, Scope, Wait, WaitKind,
 };
@@ -213,6 +215,19 @@ impl FromWit for Evidence {
             Self::None => evidence::Evidence::None,
             Self::Quota(status) => evidence::Evidence::Quota(status.from_wit()),
             Self::Probe(outcome) => evidence::Evidence::Probe(outcome.from_wit()),
+        }
+    }
+}
+
+impl ToWit for RefusedRecord {
+    type Wit = RecordError;
+    fn to_wit(self) -> RecordError {
+        match self {
+            Self::UnknownProvider(handle) => RecordError::UnknownProvider(handle),
+            Self::UnknownProfile(handle) => RecordError::UnknownProfile(handle.into()),
+            Self::Malformed(malformed) => {
+                RecordError::Malformed(u32::try_from(malformed.offset).unwrap_or(u32::MAX))
+            }
         }
     }
 }

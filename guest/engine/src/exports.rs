@@ -12,7 +12,6 @@ use core_logic::evidence::Source;
 use core_logic::json;
 use core_logic::merge::{self, Outcome};
 use core_logic::profile::BodyUse as CoreBodyUse;
-use core_logic::store::RefusedRecord;
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
     BodyUse, CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Need, Profile,
@@ -96,13 +95,13 @@ impl GuestStore for Store {
     fn record(&self, observations: Vec<u8>) -> Result<(), RecordError> {
         #[cfg(feature = "faults")]
         crate::faults::inject(&observations);
-        self.0.borrow_mut().record(&observations).map_err(|refused| match refused {
-            RefusedRecord::UnknownProvider(handle) => RecordError::UnknownProvider(handle),
-            RefusedRecord::UnknownProfile(handle) => RecordError::UnknownProfile(handle.into()),
-            RefusedRecord::Malformed(malformed) => {
-                RecordError::Malformed(u32::try_from(malformed.offset).unwrap_or(u32::MAX))
-            }
-        })
+        self.0.borrow_mut().record(&observations).map_err(ToWit::to_wit)
+    }
+
+    fn observe(&self, observations: Vec<u8>, provider: u32, now: Instant) -> Result<Vec<u8>, RecordError> {
+        #[cfg(feature = "faults")]
+        crate::faults::inject(&observations);
+        self.0.borrow_mut().observe(&observations, provider, now.from_wit()).map_err(ToWit::to_wit)
     }
 
     fn record_reading(&self, observation: Vec<u8>, reading: Reading) -> Result<(), InputError> {

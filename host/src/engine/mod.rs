@@ -226,12 +226,32 @@ impl Engine {
 
     /// Records one observation.
     pub(crate) fn record(&self, observation: &Observation<'_>, now: SystemTime) -> Result<(), EngineError> {
+        self.take_in(observation, now, |shard, place, packed| shard.record_together(packed, &[place]))
+    }
+
+    /// Records one observation, and gives the signal of its provider at `now`.
+    pub(crate) fn observe(
+        &self,
+        observation: &Observation<'_>,
+        now: SystemTime,
+    ) -> Result<Signal, EngineError> {
+        let signal = self
+            .take_in(observation, now, |shard, place, packed| shard.observe(packed, place, now.to_wit()))?;
+        unpack(&signal)
+    }
+
+    fn take_in<T>(
+        &self,
+        observation: &Observation<'_>,
+        now: SystemTime,
+        record: impl FnOnce(&mut Shard, Place, &mut [u8]) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
         let profile = self.profile(observation.provider_type)?;
         PACKED.with_borrow_mut(|packed| {
             packed.clear();
             packing::pack(observation, &profile, now, packed);
             let (mut shard, place) = self.shard(observation.provider);
-            shard.record_together(packed, &[place])
+            record(&mut shard, place, packed)
         })
     }
 

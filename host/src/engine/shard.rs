@@ -11,8 +11,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use hashbrown::HashTable;
 
 use super::bindings::EnginePre;
-use super::bindings::exports::runtime_signals::signals::types::Reading;
-use super::instance::{Answer, Call, InputError, Instance};
+use super::bindings::exports::runtime_signals::signals::types::{Instant, Reading};
+use super::instance::{Answer, Call, InputError, Instance, RecordError};
 use super::journal::{Journal, Run};
 use super::limits::{Limits, Usage};
 use super::{EngineError, packing};
@@ -230,25 +230,52 @@ impl Shard {
 
     /// Records packed observations: all of them or none.
     pub(super) fn record_together(&mut self, packed: &mut [u8], places: &[Place]) -> Result<(), EngineError> {
+        self.record_by(packed, places, |Call { store, api, providers }, packed, _| {
+            api.store().call_record(store, providers, packed)
+        })
+    }
+
+    /// Records one packed observation, and gives the signal of its provider, packed as well.
+    pub(super) fn observe(
+        &mut self,
+        packed: &mut [u8],
+        place: Place,
+        now: Instant,
+    ) -> Result<Vec<u8>, EngineError> {
+        self.record_by(packed, &[place], |Call { store, api, providers }, packed, handle| {
+            api.store().call_observe(store, providers, packed, handle, now)
+        })
+    }
+
+    /// Records packed observations by a call of the guest, which knows the provider of the last by the handle: all of
+    /// them or none.
+    fn record_by<T>(
+        &mut self,
+        packed: &mut [u8],
+        places: &[Place],
+        call: impl FnOnce(Call<'_>, &[u8], u32) -> Answer<Result<T, RecordError>>,
+    ) -> Result<T, EngineError> {
+        let mut last = 0;
         let mut at = 0;
         for place in places {
             let handle = self.handle(*place)?;
             let rest = packed.get_mut(at..).unwrap_or_default();
             packing::set_provider(rest, handle);
             at += packing::split(rest).next().map_or(0, <[u8]>::len);
+            last = handle;
         }
         // A provider that was put back may have replaced the instance, and with it the handles.
         let current = |place: &Place| self.handle_now(*place).is_some();
         if !places.iter().all(current) {
             return Err(EngineError::Trapped("while an earlier state was put back".into()));
         }
-        self.call(|Call { store, api, providers }| api.store().call_record(store, providers, packed))??;
+        let answer = self.call(|context| call(context, packed, last))??;
         for (observation, place) in packing::split(packed).zip(places) {
             self.keep(*place, observation, None);
         }
         // Only now: a state that is exported has all of them, so that none may be kept beside it.
         places.iter().for_each(|place| self.relieve(*place));
-        Ok(())
+        Ok(answer)
     }
 
     /// Records one packed observation that has been read already.

@@ -26,6 +26,8 @@ use crate::signal::{ModelStatus, Signal};
 
 /// Between two publications of a provider of which only figures have changed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// For so long after a publication, figures wait until they come to the disk without being written for it.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two looks at a provider of which there is news without end.
 const GLANCE: Duration = Duration::from_millis(200);
 /// Providers that are looked at in one go.
@@ -49,6 +51,34 @@ struct Known {
     here: Option<Here>,
     looked_at: Option<Instant>,
     published_at: Option<Instant>,
+}
+
+/// How soon others must know of what is known here.
+enum Due {
+    /// They know it.
+    Never,
+    /// Not yet.
+    Later,
+    /// As far as it is on disk.
+    AsWritten,
+    Now,
+}
+
+impl Known {
+    /// How soon others must know of it.
+    fn due(&mut self, now: &Here) -> Due {
+        let Some(before) = &mut self.here else { return Due::Now };
+        let is_written = before.stored != now.stored;
+        if before.is_still(now) {
+            return Due::Never;
+        }
+        let age = self.published_at.map(|at| at.elapsed());
+        match age.filter(|age| *age < PATIENCE && before.gist == now.gist) {
+            Some(age) if age >= PAUSE && is_written => Due::AsWritten,
+            Some(_) => Due::Later,
+            None => Due::Now,
+        }
+    }
 }
 
 /// A signal on its way out, and what it says.
@@ -235,21 +265,17 @@ impl Exchange {
             return Ok(None);
         }
         let here = Here::of(self.board.service(), &entry.signal)?;
-        let known = self.book.get_mut(name);
-        if let Some(known) = known
-            && let Some(before) = &mut known.here
-        {
-            if before.is_still(&here) {
-                return Ok(None);
-            }
-            let was_now = known.published_at.is_some_and(|at| at.elapsed() < PAUSE);
-            if was_now && before.gist == here.gist {
-                self.held_back.insert(name.into());
-                return Ok(None);
-            }
-        }
         let source = cache_source(name)?;
-        let Some(value) = self.stored(&source, here.facts)? else { return Ok(None) };
+        let due = self.book.get_mut(name).map_or(Due::Now, |known| known.due(&here));
+        if matches!(due, Due::Later | Due::AsWritten) {
+            self.held_back.insert(name.into());
+        }
+        let value = match due {
+            Due::Never | Due::Later => None,
+            Due::AsWritten => self.board.service().cache().read(&source)?.map(|raw| raw.bytes),
+            Due::Now => self.stored(&source, here.facts)?,
+        };
+        let Some(value) = value else { return Ok(None) };
         if value.len() > MOST_VALUE_BYTES {
             tracing::warn!(provider = name, bytes = value.len(), "its signal is too large to be shared");
             return Ok(None);

@@ -10,6 +10,8 @@ mod queue;
 mod trouble;
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -30,6 +32,8 @@ pub use trouble::DiskTrouble;
 /// From a change in memory to its file, unless the files would take more than 5 % of a core: then as much longer as
 /// that takes.
 pub const WRITE_BEHIND: Duration = Duration::from_millis(250);
+/// Files that a flush forces to the disk at the same time: what waits together goes there together.
+const FORCED_AT_ONCE: usize = 16;
 
 /// Marked providers, and the thread that writes them.
 pub(crate) struct WriteBehind {
@@ -64,8 +68,10 @@ struct Marks {
 }
 
 impl Known {
-    pub(crate) const fn source(&self) -> &Source {
-        &self.source
+    /// Is everything forced to the disk that was told?
+    fn is_on_disk(&self) -> bool {
+        let marks = self.marks();
+        marks.queued.is_none() && !marks.unforced
     }
 
     fn marks(&self) -> MutexGuard<'_, Marks> {
@@ -243,18 +249,27 @@ impl WriteBehind {
     /// Has everything on disk that was told before: writes all marked providers, and those once more that were
     /// written without being forced to the disk.
     pub(crate) fn flush(&self) -> Result<(), Error> {
-        let mut outcome = Ok(());
+        let mut all = self.shared.all_known();
         // Beside those that are known, some may still be queued that were forgotten meanwhile.
-        let (known, queued) = (self.shared.all_known(), self.shared.queue().all());
-        for known in known.into_iter().chain(queued) {
-            let marks = known.marks();
-            let is_on_disk = marks.queued.is_none() && !marks.unforced;
-            drop(marks);
-            if !is_on_disk {
-                outcome = outcome.and(self.shared.write(&known, Durability::Durable));
+        all.extend(self.shared.queue().all());
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut outcome = Ok(());
+            while let Some(known) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if !known.is_on_disk() {
+                    outcome = outcome.and(self.shared.write(known, Durability::Durable));
+                }
             }
-        }
-        outcome
+            outcome
+        };
+        thread::scope(|scope| {
+            let helpers = 1..FORCED_AT_ONCE.min(all.len());
+            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
+            let helpers: Vec<_> = helpers.filter_map(start).collect();
+            helpers.into_iter().fold(work(), |outcome, helper| {
+                outcome.and(helper.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            })
+        })
     }
 }
 

@@ -44,6 +44,25 @@ fn of_a_batch_with_an_error_nothing_is_recorded() {
 }
 
 #[test]
+fn observing_is_recording_and_collecting_in_one() {
+    let ((mut apart, handle), (mut at_once, _)) = (store(), store());
+    let refused = call(429, 1).headers(&[("retry-after", "60")]).packed();
+    apart.record(&refused).unwrap();
+    let collected = apart.collect_packed(handle, &Evidence::None, at(5)).unwrap();
+    assert_eq!(at_once.observe(&refused, handle, at(5)), Ok(collected));
+    assert_eq!(apart.export(handle), at_once.export(handle));
+}
+
+#[test]
+fn of_an_observation_whose_signal_cannot_be_given_nothing_is_recorded() {
+    let (mut store, handle) = store();
+    let good = call(200, 1).packed();
+    assert_eq!(store.observe(&good, 9, at(5)), Err(RefusedRecord::UnknownProvider(9)));
+    assert!(matches!(store.observe(&good[1..], handle, at(5)), Err(RefusedRecord::Malformed(_))));
+    assert!(!store.has_evidence(handle).unwrap());
+}
+
+#[test]
 fn a_reading_is_the_same_recorded_or_not() {
     let refused = call(429, 1).of_type("anthropic").headers(&[("retry-after", "9")]).packed();
     let (mut by_bytes, handle) = store();
