@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, Watch};
 use crate::engine::{
     COMPONENT, CommitDecision, Engine, EngineOptions, Evidence, EvidenceSource, Keeper, wit,
 };
@@ -53,6 +53,7 @@ struct Inner {
     probe: Arc<dyn Probe>,
     quota: Arc<dyn QuotaHarness>,
     profiles: Profiles,
+    watch: Watch,
 }
 
 /// How a store is set up. Each part can be replaced.
@@ -106,6 +107,7 @@ impl Store {
                 probe,
                 quota: quota.unwrap_or_else(|| Arc::new(QuotaSources::new(QuotaPaths::from_env()))),
                 profiles: Profiles::default(),
+                watch: Watch::default(),
             }),
         };
         if let Some(directory) = profiles {
@@ -158,6 +160,21 @@ impl Store {
         self.inner.clock.now()
     }
 
+    /// The present, for what is recorded without a look at what is known. Where the clock has been set back, that is
+    /// looked at first: dated ahead, it would pass for newer.
+    fn time_to_record(&self) -> SystemTime {
+        let (now, engine) = (self.now(), &self.inner.engine);
+        if self.inner.watch.was_set_back(now) {
+            tracing::warn!("the clock was set back: what it dated ahead is forgotten");
+            for provider in engine.providers() {
+                if let Err(error) = engine.collect(&provider, &Evidence::None, now) {
+                    tracing::warn!(%provider, %error, "what is known cannot be looked at");
+                }
+            }
+        }
+        now
+    }
+
     /// Records a response of which only the headers and the latency are known.
     ///
     /// An empty provider name is a no-op.
@@ -182,7 +199,7 @@ impl Store {
         if observation.provider.is_empty() {
             return Ok(());
         }
-        let (engine, now) = (&self.inner.engine, self.now());
+        let (engine, now) = (&self.inner.engine, self.time_to_record());
         match self.read_by_parser(observation, now) {
             Some(reading) => Ok(engine.record_reading(observation, &reading, now)?),
             None => Ok(engine.record(observation, now)?),
@@ -222,7 +239,7 @@ impl Store {
         if parsers.is_some_and(|parsers| parsers.any()) {
             return Ok(observations.iter().map(|observation| self.record(observation)).collect());
         }
-        let now = self.now();
+        let now = self.time_to_record();
         let outcomes = self.inner.engine.record_batch(observations, now)?;
         if let Some(parsers) = parsers {
             let responses = observations.iter().filter(|response| response.counts != Counts::LatencyOnly);

@@ -141,7 +141,7 @@ export class Collector {
 
   /** Report: the signal's JSON. */
   #judged(handle, evidence) {
-    return text(this.#api.encode(this.#store.collect(handle, evidence, instant(this.#now()))));
+    return text(this.#api.encode(this.#store.collect(handle, evidence, instant(this.#now())).signal));
   }
 
   /** The signal in a file, as this version writes it; undefined where it is none. */

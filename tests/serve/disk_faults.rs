@@ -1,8 +1,10 @@
 //! A disk that fails under a running service: it answers from memory, says so, and brings everything to the disk
 //! when that works again.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -76,6 +78,34 @@ fn ends_well(service: Service) {
     assert_eq!(log.matches("the signal is written again").count(), 2, "{log}");
 }
 
+/// Runs the program that is added as arguments without the right to pass over the modes of files, as a user that is not
+/// root.
+fn without_privilege() -> Command {
+    if !rustix::process::geteuid().is_root() {
+        return Command::new("env");
+    }
+    let mut starter = Command::new("setpriv");
+    starter.args(["--bounding-set", "-dac_override,-dac_read_search"]);
+    starter
+}
+
+/// The directory of a running service gets this mode, and has its own again.
+fn a_mode_costs_no_observation(mode: u32) {
+    let home = Home::new();
+    configure(&home, ALONE);
+    let service = Service::behind(home, without_privilege());
+    let tier = service.home.cache().join("runtime");
+    let set = |mode| fs::set_permissions(&tier, Permissions::from_mode(mode)).unwrap();
+    goes_on(
+        &service,
+        |provider| service.home.entry(provider),
+        "Permission denied",
+        || set(mode),
+        || set(0o700),
+    );
+    ends_well(service);
+}
+
 /// A service whose cache lies on a small disk.
 fn on_small_disk() -> (Service, SmallDisk) {
     let home = Home::new();
@@ -122,6 +152,16 @@ fn a_disk_that_answers_everything_with_errors_costs_no_observation() {
         || assert!(errors.take().unwrap().end() > 0),
     );
     ends_well(service);
+}
+
+#[test]
+fn a_directory_that_may_only_be_read_costs_no_observation() {
+    a_mode_costs_no_observation(0o555);
+}
+
+#[test]
+fn a_directory_that_may_not_be_entered_costs_no_observation() {
+    a_mode_costs_no_observation(0o000);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bad_input;
 pub(crate) mod client;
+mod clock_jumps;
 mod decisions;
 mod disk_faults;
 mod events;

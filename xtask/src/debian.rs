@@ -44,18 +44,16 @@ pub(crate) fn provide(folder: &Path) -> Result<PathBuf> {
     Ok(folder.join(WRAPPER))
 }
 
-/// A program of one package that needs nothing but the C library, in `folder`, which is filled first if it does not
-/// exist.
-pub(crate) fn program(folder: &Path, package: &str, program: &str) -> Result<PathBuf> {
-    let path = folder.join("usr/bin").join(program);
+/// A file of one package that needs nothing but the C library, in `folder`, which is filled first if it does not exist.
+/// `path` is its path in the package.
+pub(crate) fn file(folder: &Path, package: &str, path: &str) -> Result<PathBuf> {
     unpack(folder, |partial| {
         fetch(partial, || Ok(vec![package.to_owned()]))?;
         extract(partial)?;
-        let program = partial.join("usr/bin").join(program);
-        ensure!(program.is_file(), "the package {package} brought no {}", program.display());
+        ensure!(partial.join(path).is_file(), "the package {package} brought no {path}");
         Ok(vec![package.to_owned()])
     })?;
-    Ok(path)
+    Ok(folder.join(path))
 }
 
 /// A program of one package, with what that needs and this machine lacks, in `folder`, which is filled first if it does

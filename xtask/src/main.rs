@@ -84,6 +84,8 @@ enum Task {
     Redis,
     /// Unpacks the tracer that tests of the cache use, if it is not there yet, and prints where its program is
     Strace,
+    /// Unpacks the library with which tests set a program's clock, if it is not there yet, and prints where it is
+    Faketime,
     /// Unpacks the browser that tests of the dashboard use, if it is not there yet, and prints where its program is
     Chromium,
     /// Builds the components in two directories and compares their SHA-256
@@ -174,12 +176,18 @@ fn execute(task: Task) -> Result<ExitCode> {
         Task::Fuzz(options) => fuzz::fuzz(&workspace, &options).map(|()| ExitCode::SUCCESS),
         Task::Profiles => profiles::write(&workspace.root).map(|()| ExitCode::SUCCESS),
         Task::Parsers => parsers::test(&workspace),
-        Task::Registry => tell(debian::program(&workspace.registry(), "docker-registry", "docker-registry")),
+        Task::Registry => {
+            tell(debian::file(&workspace.registry(), "docker-registry", "usr/bin/docker-registry"))
+        }
         Task::Redis => {
             let path = "usr/bin/redis-server";
             tell(debian::program_with_libraries(&workspace.redis(), "redis-server", path))
         }
         Task::Strace => tell(debian::program_with_libraries(&workspace.strace(), "strace", "usr/bin/strace")),
+        Task::Faketime => {
+            let path = format!("usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
+            tell(debian::file(&workspace.faketime(), "libfaketime", &path))
+        }
         Task::Chromium => {
             let path = "usr/lib/chromium/chromium";
             tell(debian::program_with_libraries(&workspace.chromium(), "chromium", path))

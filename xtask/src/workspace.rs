@@ -65,6 +65,11 @@ impl Workspace {
         self.target.join("strace")
     }
 
+    /// Where the library is unpacked that sets the clock of programs in tests.
+    pub(crate) fn faketime(&self) -> PathBuf {
+        self.target.join("faketime")
+    }
+
     /// Where the browser of tests is unpacked.
     pub(crate) fn chromium(&self) -> PathBuf {
         self.target.join("chromium")

@@ -20,12 +20,13 @@ use crate::text;
 use crate::time::Time;
 
 mod adopt;
+mod clock;
 mod judge;
 mod learn;
 #[cfg(test)]
 mod tests;
 
-pub use judge::{PackedSignal, left};
+pub use judge::{Judged, left};
 
 /// Scopes whose successes are remembered.
 const MOST_SCOPES: usize = 64;

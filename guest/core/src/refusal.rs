@@ -49,6 +49,14 @@ impl Cooldown {
         self.until > now
     }
 
+    /// Moves a refusal that a clock has dated after `latest` back to that time, as a whole: it lasts as long as it would
+    /// have.
+    pub(crate) fn no_later_than(&mut self, latest: Time) {
+        let ahead = self.refused_at.since(latest);
+        self.refused_at = self.refused_at.saturating_sub(ahead);
+        self.until = self.until.saturating_sub(ahead);
+    }
+
     /// Says the other all that this one says, at least as long?
     #[must_use]
     pub fn covered_by(&self, other: &Self) -> bool {

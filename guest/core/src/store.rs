@@ -10,7 +10,7 @@ use crate::limit::Scope;
 use crate::merge::{self, Outcome};
 use crate::packed::{self, Malformed, Observation};
 use crate::profile::Profiles;
-use crate::provider::{PackedSignal, Provider};
+use crate::provider::{Judged, Provider};
 use crate::reading::{Plain, Reader, Reading};
 use crate::signal::Signal;
 use crate::state::State;
@@ -24,7 +24,7 @@ const STATE_VERSION: u8 = 4;
 #[derive(Debug, Default)]
 pub struct Store {
     latency_window: usize,
-    providers: Vec<Option<Entry>>,
+    providers: Vec<Option<Provider>>,
     /// Handles that were dropped and can be given out again.
     free: Vec<u32>,
     profiles: Profiles,
@@ -33,13 +33,6 @@ pub struct Store {
     reader: Reader,
     /// The last reading, whose memory the next one uses.
     reading: Reading,
-}
-
-/// A provider, and its signal as it was collected last, if nothing was heard since.
-#[derive(Debug)]
-struct Entry {
-    provider: Provider,
-    collected: Option<PackedSignal>,
 }
 
 /// Why an input was refused.
@@ -96,7 +89,7 @@ impl From<Malformed> for InputError {
 }
 
 #[inline(always)]
-fn entry_of(providers: &mut [Option<Entry>], handle: u32) -> Option<&mut Entry> {
+fn provider_of(providers: &mut [Option<Provider>], handle: u32) -> Option<&mut Provider> {
     usize::try_from(handle).ok().and_then(|index| providers.get_mut(index))?.as_mut()
 }
 
@@ -118,27 +111,25 @@ impl Store {
             u32::try_from(self.providers.len() - 1).unwrap_or(u32::MAX)
         });
         if let Some(place) = usize::try_from(handle).ok().and_then(|index| self.providers.get_mut(index)) {
-            let provider = Provider::new(name.into(), self.latency_window);
-            *place = Some(Entry { provider, collected: None });
+            *place = Some(Provider::new(name.into(), self.latency_window));
         }
         handle
     }
 
     pub(crate) fn get(&self, handle: u32) -> Result<&Provider, InputError> {
-        let entry = usize::try_from(handle).ok().and_then(|index| self.providers.get(index));
-        let entry = entry.and_then(Option::as_ref).ok_or(InputError::UnknownProvider(handle))?;
-        Ok(&entry.provider)
+        let provider = usize::try_from(handle).ok().and_then(|index| self.providers.get(index));
+        provider.and_then(Option::as_ref).ok_or(InputError::UnknownProvider(handle))
     }
 
-    fn entry(&mut self, handle: u32) -> Result<&mut Entry, InputError> {
-        entry_of(&mut self.providers, handle).ok_or(InputError::UnknownProvider(handle))
-    }
-
-    /// A provider that is about to change.
     fn get_mut(&mut self, handle: u32) -> Result<&mut Provider, InputError> {
-        let entry = self.entry(handle)?;
-        entry.collected = None;
-        Ok(&mut entry.provider)
+        provider_of(&mut self.providers, handle).ok_or(InputError::UnknownProvider(handle))
+    }
+
+    /// A provider that is asked about at `now`.
+    fn get_at(&mut self, handle: u32, now: Time) -> Result<&mut Provider, InputError> {
+        let provider = self.get_mut(handle)?;
+        provider.keep_to(now);
+        Ok(provider)
     }
 
     /// The profiles, for a look at how a provider type is read.
@@ -183,9 +174,9 @@ impl Store {
     ///
     /// # Errors
     /// Malformed bytes, an unknown provider or profile. Nothing was recorded.
-    pub fn observe(&mut self, bytes: &[u8], handle: u32, now: Time) -> Result<Vec<u8>, RefusedRecord> {
+    pub fn observe(&mut self, bytes: &[u8], handle: u32, now: Time) -> Result<Judged, RefusedRecord> {
         let unknown = |_| RefusedRecord::UnknownProvider(handle);
-        self.get(handle).map_err(unknown)?;
+        self.get_at(handle, now).map_err(unknown)?;
         self.record(bytes)?;
         self.collect_packed(handle, &Evidence::None, now).map_err(unknown)
     }
@@ -222,24 +213,20 @@ impl Store {
     /// Records an observation that has been checked, if it is plain.
     #[inline(always)]
     fn record_plain(&mut self, observation: &Observation<'_>) -> Option<()> {
-        let entry = entry_of(&mut self.providers, observation.provider)?;
+        let provider = provider_of(&mut self.providers, observation.provider)?;
         let profile = self.profiles.get(observation.profile)?;
         self.plain.read(profile, observation)?;
-        if entry.collected.is_some() {
-            entry.collected = None;
-        }
-        entry.provider.record_plain(observation, profile, &self.plain);
+        provider.record_plain(observation, profile, &self.plain);
         Some(())
     }
 
     /// Records any observation that has been checked.
     #[inline(never)]
     fn record_any(&mut self, observation: &Observation<'_>) {
-        let entry = entry_of(&mut self.providers, observation.provider);
-        if let (Some(entry), Some((profile, common))) = (entry, self.profiles.get_for(observation)) {
+        let provider = provider_of(&mut self.providers, observation.provider);
+        if let (Some(provider), Some((profile, common))) = (provider, self.profiles.get_for(observation)) {
             self.reader.read(profile, common, observation, &mut self.reading);
-            entry.collected = None;
-            entry.provider.record(observation, &self.reading);
+            provider.record(observation, &self.reading);
         }
     }
 
@@ -259,7 +246,7 @@ impl Store {
     /// # Errors
     /// An unknown provider.
     pub fn collect(&mut self, handle: u32, evidence: &Evidence, now: Time) -> Result<Signal, InputError> {
-        let provider = self.get_mut(handle)?;
+        let provider = self.get_at(handle, now)?;
         provider.learn(evidence, now);
         Ok(provider.judge(now))
     }
@@ -273,22 +260,24 @@ impl Store {
         handle: u32,
         evidence: &Evidence,
         now: Time,
-    ) -> Result<Vec<u8>, InputError> {
-        if *evidence != Evidence::None {
-            self.get_mut(handle)?.learn(evidence, now);
-        }
-        let Entry { provider, collected } = self.entry(handle)?;
-        let known = collected.as_ref().and_then(|collected| collected.at(now));
-        let packed = known.or_else(|| collected.insert(provider.judge_packed(now)).at(now));
-        Ok(packed.unwrap_or_default())
+    ) -> Result<Judged, InputError> {
+        let provider = self.get_at(handle, now)?;
+        provider.learn(evidence, now);
+        Ok(provider.judge_packed(now))
     }
 
     /// When a request of this size can pass; see [`Provider::wait_for`].
     ///
     /// # Errors
     /// An unknown provider.
-    pub fn wait_for(&self, handle: u32, scope: &Scope, need: Need, now: Time) -> Result<Wait, InputError> {
-        Ok(self.get(handle)?.wait_for(scope, need, now))
+    pub fn wait_for(
+        &mut self,
+        handle: u32,
+        scope: &Scope,
+        need: Need,
+        now: Time,
+    ) -> Result<Wait, InputError> {
+        Ok(self.get_at(handle, now)?.wait_for(scope, need, now))
     }
 
     /// Adds a profile in its packed form.
@@ -329,7 +318,7 @@ impl Store {
         now: Time,
         ahead: Duration,
     ) -> Result<Outcome, InputError> {
-        Ok(merge::settle(self.get_mut(handle)?, stored, now, ahead))
+        Ok(merge::settle(self.get_at(handle, now)?, stored, now, ahead))
     }
 
     /// The signal that was decided on last has been written; see [`Provider::share`].

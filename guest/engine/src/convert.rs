@@ -12,6 +12,7 @@ use core_logic::limit::{
     Scope as CoreScope,
 };
 use core_logic::number::whole_millis;
+use core_logic::provider::Judged as CoreJudged;
 use core_logic::reading::Reading as CoreReading;
 use core_logic::refusal::RefusalClass as CoreClass;
 use core_logic::signal::Reason as CoreReason;
@@ -20,7 +21,7 @@ use core_logic::time::Time;
 use core_logic::wait::{Binding as CoreBinding, Need as CoreNeed, Wait as CoreWait};
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
-    Evidence, InputError, RecordError,
+    Evidence, InputError, Judged, RecordError,
 };
 use crate::bindings::types::{
     Effect, Instant, Limit, Need, Quantity, Reading, Reason, Refill, RefusalClass, Scope, Wait, WaitKind,
@@ -216,6 +217,14 @@ impl FromWit for Evidence {
             Self::Quota(status) => evidence::Evidence::Quota(status.from_wit()),
             Self::Probe(outcome) => evidence::Evidence::Probe(outcome.from_wit()),
         }
+    }
+}
+
+impl ToWit for CoreJudged {
+    type Wit = Judged;
+    fn to_wit(self) -> Judged {
+        let Self { signal, good_until } = self;
+        Judged { signal, good_until: good_until.to_wit() }
     }
 }
 

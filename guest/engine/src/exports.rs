@@ -14,8 +14,8 @@ use core_logic::merge::{self, Outcome};
 use core_logic::profile::BodyUse as CoreBodyUse;
 
 use crate::bindings::exports::runtime_signals::signals::runtime_signals::{
-    BodyUse, CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Need, Profile,
-    Reading, RecordError, Scope, Wait,
+    BodyUse, CommitOutcome, Evidence, EvidenceSource, Guest, GuestStore, InputError, Instant, Judged, Need,
+    Profile, Reading, RecordError, Scope, Wait,
 };
 use crate::convert::{FromWit, ToWit, wanted_headers};
 
@@ -84,7 +84,7 @@ impl GuestStore for Store {
 
     fn wait_for(&self, provider: u32, scope: Scope, need: Need, now: Instant) -> Result<Wait, InputError> {
         let (scope, need) = (scope.from_wit(), need.from_wit());
-        let wait = self.0.borrow().wait_for(provider, &scope, need, now.from_wit());
+        let wait = self.0.borrow_mut().wait_for(provider, &scope, need, now.from_wit());
         wait.map(ToWit::to_wit).map_err(ToWit::to_wit)
     }
 
@@ -98,19 +98,20 @@ impl GuestStore for Store {
         self.0.borrow_mut().record(&observations).map_err(ToWit::to_wit)
     }
 
-    fn observe(&self, observations: Vec<u8>, provider: u32, now: Instant) -> Result<Vec<u8>, RecordError> {
+    fn observe(&self, observations: Vec<u8>, provider: u32, now: Instant) -> Result<Judged, RecordError> {
         #[cfg(feature = "faults")]
         crate::faults::inject(&observations);
-        self.0.borrow_mut().observe(&observations, provider, now.from_wit()).map_err(ToWit::to_wit)
+        let judged = self.0.borrow_mut().observe(&observations, provider, now.from_wit());
+        judged.map(ToWit::to_wit).map_err(ToWit::to_wit)
     }
 
     fn record_reading(&self, observation: Vec<u8>, reading: Reading) -> Result<(), InputError> {
         self.0.borrow_mut().record_reading(&observation, reading.from_wit()).map_err(ToWit::to_wit)
     }
 
-    fn collect(&self, provider: u32, evidence: Evidence, now: Instant) -> Result<Vec<u8>, InputError> {
-        let signal = self.0.borrow_mut().collect_packed(provider, &evidence.from_wit(), now.from_wit());
-        signal.map_err(ToWit::to_wit)
+    fn collect(&self, provider: u32, evidence: Evidence, now: Instant) -> Result<Judged, InputError> {
+        let judged = self.0.borrow_mut().collect_packed(provider, &evidence.from_wit(), now.from_wit());
+        judged.map(ToWit::to_wit).map_err(ToWit::to_wit)
     }
 
     fn has_evidence(&self, provider: u32) -> Result<bool, InputError> {

@@ -8,7 +8,7 @@ use super::limits::{Limits, Stop, Usage, bounded};
 use super::{EngineError, bindings};
 
 pub(super) use bindings::exports::runtime_signals::signals::runtime_signals::{
-    Guest, InputError, RecordError,
+    Evidence, Guest, InputError, Judged, RecordError,
 };
 
 /// A live instance with its store of providers.

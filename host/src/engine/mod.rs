@@ -19,6 +19,7 @@ use crate::observation::Observation;
 use crate::signal::{Reading, Scope, Signal};
 use crate::wait::{Need, Wait};
 
+mod batch;
 mod bindings;
 mod code;
 mod convert;
@@ -27,6 +28,7 @@ mod error;
 pub(crate) mod fuzzing;
 mod instance;
 mod journal;
+mod kept;
 mod limits;
 mod packed_signal;
 mod packing;
@@ -235,9 +237,9 @@ impl Engine {
         observation: &Observation<'_>,
         now: SystemTime,
     ) -> Result<Signal, EngineError> {
-        let signal = self
-            .take_in(observation, now, |shard, place, packed| shard.observe(packed, place, now.to_wit()))?;
-        unpack(&signal)
+        self.take_in(observation, now, |shard, place, packed| {
+            unpack_at(shard.observe(packed, place, now)?, now)
+        })
     }
 
     fn take_in<T>(
@@ -268,54 +270,6 @@ impl Engine {
             let (mut shard, place) = self.shard(observation.provider);
             shard.record_reading(packed, place, reading)
         })
-    }
-
-    /// Records observations, each provider's in order. Tells of each whether it was recorded.
-    pub(crate) fn record_batch(
-        &self,
-        observations: &[Observation<'_>],
-        now: SystemTime,
-    ) -> Result<Vec<Result<(), EngineError>>, EngineError> {
-        let profiles = self.profiles_of(observations)?;
-        let hashes: Vec<u64> =
-            observations.iter().map(|observation| self.hash(observation.provider)).collect();
-        let mut results: Vec<_> = observations.iter().map(|_| Ok(())).collect();
-        for index in 0..self.shards.len() {
-            let mut packed = Vec::new();
-            let mut members = Vec::new();
-            for (((observation, profile), hash), result) in
-                observations.iter().zip(&profiles).zip(&hashes).zip(&mut results)
-            {
-                if self.index(*hash) == index {
-                    packing::pack(observation, profile, now, &mut packed);
-                    members.push((observation.provider, *hash, result));
-                }
-            }
-            if members.is_empty() {
-                continue;
-            }
-            let named = members.iter().map(|(name, hash, _)| (*name, *hash));
-            let mut shard = self.lock_with_room(index, named);
-            let places: Vec<_> = members.iter().map(|(name, hash, _)| shard.place(name, *hash)).collect();
-            places.iter().for_each(|place| shard.touch(*place));
-            let outcomes = shard.record(&mut packed, &places);
-            members.into_iter().zip(outcomes).for_each(|((_, _, result), outcome)| *result = outcome);
-        }
-        Ok(results)
-    }
-
-    /// The profile of each observation; runs of one type are looked up once.
-    fn profiles_of(&self, observations: &[Observation<'_>]) -> Result<Vec<Arc<Profile>>, EngineError> {
-        let mut latest: Option<(&str, Arc<Profile>)> = None;
-        let profiles = observations.iter().map(|observation| {
-            let profile = match latest.take() {
-                Some((name, profile)) if name == observation.provider_type => profile,
-                _ => self.profile(observation.provider_type)?,
-            };
-            latest = Some((observation.provider_type, profile.clone()));
-            Ok(profile)
-        });
-        profiles.collect()
     }
 
     /// Reads a response without recording it.
@@ -368,15 +322,14 @@ impl Engine {
         now: SystemTime,
     ) -> Result<Signal, EngineError> {
         let (mut shard, place) = self.shard(provider);
+        if matches!(evidence, Evidence::None) {
+            return unpack_at(shard.collect(place, now)?, now);
+        }
         let wit = evidence.to_wit();
-        let call = |Call { store, api, providers }: Call<'_>, handle| {
+        let judged = shard.change(place, |Call { store, api, providers }, handle| {
             api.store().call_collect(store, providers, handle, &wit, now.to_wit())
-        };
-        let signal = match evidence {
-            Evidence::None => shard.ask(place, call)?,
-            Evidence::Probe(_) | Evidence::Quota(_) => shard.change(place, call)?,
-        };
-        unpack(&signal)
+        })?;
+        unpack(&judged.signal)
     }
 
     /// Is anything known about a provider?
@@ -474,6 +427,11 @@ impl Engine {
 /// Reads a signal that the component has packed.
 fn unpack(packed: &[u8]) -> Result<Signal, EngineError> {
     packed_signal::unpack(packed).ok_or_else(|| EngineError::Refused("its own signal is damaged".into()))
+}
+
+/// The same as of `now`.
+fn unpack_at(packed: &[u8], now: SystemTime) -> Result<Signal, EngineError> {
+    Ok(Signal { recorded_at: now, ..unpack(packed)? })
 }
 
 /// Settings of the compiler and the runtime. All calls are synchronous.

@@ -8,6 +8,9 @@ use super::convert::nanoseconds;
 use crate::signal::{Cooldown, Latency, Limit, Scope, Signal};
 use crate::time::{from_unix, to_unix};
 
+/// Items that room is made for at once: as many as most lists have.
+const USUAL_ITEMS: usize = 16;
+
 /// The packed form of a signal.
 pub(crate) fn pack(signal: &Signal) -> Vec<u8> {
     let mut to = Vec::with_capacity(256);
@@ -67,8 +70,13 @@ fn load_option<T>(from: &mut &[u8], load: fn(&mut &[u8]) -> Option<T>) -> Option
 }
 
 fn load_list<T>(from: &mut &[u8], load: fn(&mut &[u8]) -> Option<T>) -> Option<Vec<T>> {
-    // A wrong length ends at the first item that is missing; nothing is reserved for it.
-    (0..load_length(from)?).map(|_| load(from)).collect()
+    // A wrong length ends at the first item that is missing; little is reserved for it.
+    let length = load_length(from)?;
+    let mut items = Vec::with_capacity(length.min(USUAL_ITEMS));
+    for _ in 0..length {
+        items.push(load(from)?);
+    }
+    Some(items)
 }
 
 fn save_time(time: SystemTime, to: &mut Vec<u8>) {

@@ -20,9 +20,17 @@ pub(crate) struct Profile {
     pub(crate) handle: u16,
     pub(crate) source: EvidenceSource,
     body: BodyUse,
-    /// By the length of the name: the exact names and their frame ids.
-    exact: Vec<Vec<(Box<[u8]>, u8)>>,
+    /// By the length of the name.
+    exact: Vec<Vec<Exact>>,
     patterns: Vec<Pattern>,
+}
+
+/// A header that is asked for by its whole name.
+#[derive(Clone, Debug)]
+struct Exact {
+    mark: [u8; 3],
+    name: Box<[u8]>,
+    id: u8,
 }
 
 #[derive(Debug)]
@@ -42,7 +50,9 @@ impl Profile {
             match kind {
                 NameMatch::Exact if text.len() <= LONGEST_NAME => {
                     exact.resize(exact.len().max(text.len() + 1), Vec::new());
-                    exact.get_mut(text.len()).into_iter().for_each(|names| names.push((text.clone(), id)));
+                    let named = exact.get_mut(text.len());
+                    let mark = mark_of(&text);
+                    named.into_iter().for_each(|names| names.push(Exact { mark, name: text.clone(), id }));
                 }
                 NameMatch::Exact => {}
                 NameMatch::Prefix => patterns.push(Pattern { id, prefix: true, text }),
@@ -74,12 +84,10 @@ impl Profile {
     }
 
     fn frame_one(&self, name: &[u8], value: &[u8], frames: &mut Vec<u8>) {
-        // Most headers end here: no wanted name has their length.
+        // Most headers end here: no wanted name has their length, or none has their mark.
         let same_length = self.exact.get(name.len()).map(Vec::as_slice).unwrap_or_default();
-        for (wanted, id) in same_length {
-            if **wanted == *name || wanted.eq_ignore_ascii_case(name) {
-                return push_frame(frames, *id, &[], value);
-            }
+        if let Some(Exact { id, .. }) = find(same_length, name) {
+            return push_frame(frames, *id, &[], value);
         }
         if self.patterns.is_empty() || name.len() > LONGEST_NAME {
             return;
@@ -97,11 +105,26 @@ impl Profile {
     }
 }
 
+/// The one of this name, in any case, among some of its length.
+fn find<'a>(same_length: &'a [Exact], name: &[u8]) -> Option<&'a Exact> {
+    let mark = mark_of(name);
+    let is_it = |exact: &&Exact| {
+        exact.mark == mark && (*exact.name == *name || exact.name.eq_ignore_ascii_case(name))
+    };
+    same_length.iter().find(is_it)
+}
+
+/// Three bytes of a name that tell most names of one length apart, in either case.
+fn mark_of(name: &[u8]) -> [u8; 3] {
+    let at = |index: usize| name.get(index).copied().unwrap_or_default() | 0x20;
+    [at(name.len() / 2), at(name.len().saturating_sub(7)), at(name.len().saturating_sub(1))]
+}
+
 /// Appends a frame, unless its value is too long for one.
 pub(crate) fn push_frame(frames: &mut Vec<u8>, id: u8, name: &[u8], value: &[u8]) {
     let Ok(length) = u16::try_from(name.len() + value.len()) else { return };
-    frames.push(id);
-    frames.extend_from_slice(&length.to_le_bytes());
+    let [low, high] = length.to_le_bytes();
+    frames.extend_from_slice(&[id, low, high]);
     frames.extend_from_slice(name);
     frames.extend_from_slice(value);
 }

@@ -7,15 +7,17 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 use hashbrown::HashTable;
 
 use super::bindings::EnginePre;
-use super::bindings::exports::runtime_signals::signals::types::{Instant, Reading};
-use super::instance::{Answer, Call, InputError, Instance, RecordError};
+use super::bindings::exports::runtime_signals::signals::types::Reading;
+use super::instance::{Answer, Call, Evidence, InputError, Instance, Judged, RecordError};
 use super::journal::{Journal, Run};
+use super::kept::Kept;
 use super::limits::{Limits, Usage};
-use super::{EngineError, packing};
+use super::{EngineError, ToWit, packing};
 
 /// Bytes of observations after which a provider's state is exported again.
 const JOURNAL_BYTES: usize = 8 << 10;
@@ -86,6 +88,8 @@ struct Provider {
     state: Vec<u8>,
     /// What came since `state` was exported.
     journal: Journal,
+    /// What followed when it was last asked, if nothing was told since.
+    kept: Option<Kept>,
 }
 
 /// The place of a provider within its shard.
@@ -113,8 +117,15 @@ impl Shard {
     pub(super) fn place(&mut self, name: &str, hash: u64) -> Place {
         Place(self.find(name, hash).unwrap_or_else(|| {
             let index = self.providers.len();
-            let (used, state, journal) = (self.uses, Vec::new(), Journal::default());
-            self.providers.push(Provider { name: name.into(), hash, used, handle: None, state, journal });
+            self.providers.push(Provider {
+                name: name.into(),
+                hash,
+                used: self.uses,
+                handle: None,
+                state: Vec::new(),
+                journal: Journal::default(),
+                kept: None,
+            });
             let Self { providers, by_name, .. } = self;
             by_name.insert_unique(hash, index, |index| providers.get(*index).map_or(0, |other| other.hash));
             index
@@ -209,9 +220,32 @@ impl Shard {
         place: Place,
         call: impl FnOnce(Call<'_>, u32) -> Answer<Result<T, InputError>>,
     ) -> Result<T, EngineError> {
-        let answer = self.ask(place, call)?;
+        let answer = self.ask(place, call);
+        self.providers.get_mut(place.0).into_iter().for_each(|provider| provider.kept = None);
+        let answer = answer?;
         self.checkpoint(place);
         Ok(answer)
+    }
+
+    /// The signal of a provider at `now`, packed, with the time at which it was judged. The guest is asked only where it
+    /// may have changed.
+    pub(super) fn collect(&mut self, place: Place, now: SystemTime) -> Result<&[u8], EngineError> {
+        if self.kept(place).is_none_or(|kept| !kept.is_good(now)) {
+            let judged = self.ask(place, |Call { store, api, providers }, handle| {
+                api.store().call_collect(store, providers, handle, &Evidence::None, now.to_wit())
+            })?;
+            return Ok(self.keep_signal(place, judged, now));
+        }
+        Ok(self.kept(place).map_or(&[], Kept::signal))
+    }
+
+    fn kept(&self, place: Place) -> Option<&Kept> {
+        self.providers.get(place.0)?.kept.as_ref()
+    }
+
+    fn keep_signal(&mut self, place: Place, judged: Judged, now: SystemTime) -> &[u8] {
+        let provider = self.providers.get_mut(place.0);
+        provider.map_or(&[], |provider| provider.kept.insert(Kept::new(judged, now)).signal())
     }
 
     /// Records packed observations, in order: `places` names the provider of each. Tells of each whether it
@@ -240,11 +274,12 @@ impl Shard {
         &mut self,
         packed: &mut [u8],
         place: Place,
-        now: Instant,
-    ) -> Result<Vec<u8>, EngineError> {
-        self.record_by(packed, &[place], |Call { store, api, providers }, packed, handle| {
-            api.store().call_observe(store, providers, packed, handle, now)
-        })
+        now: SystemTime,
+    ) -> Result<&[u8], EngineError> {
+        let judged = self.record_by(packed, &[place], |Call { store, api, providers }, packed, handle| {
+            api.store().call_observe(store, providers, packed, handle, now.to_wit())
+        })?;
+        Ok(self.keep_signal(place, judged, now))
     }
 
     /// Records packed observations by a call of the guest, which knows the provider of the last by the handle: all of
@@ -298,6 +333,7 @@ impl Shard {
     fn keep(&mut self, place: Place, observation: &[u8], reading: Option<&Reading>) {
         if let Some(provider) = self.providers.get_mut(place.0) {
             provider.journal.push(observation, reading);
+            provider.kept = None;
         }
     }
 

@@ -12,6 +12,7 @@ mod gate;
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
+use crate::clock::Watch;
 use crate::signal::{Limit, Scope};
 use crate::wait::{Binding, Need, Wait};
 
@@ -98,6 +99,7 @@ pub struct Ledger {
     gates: HashMap<(String, Scope), Gate>,
     /// When gates that are over were removed last.
     swept_at: SystemTime,
+    watch: Watch,
 }
 
 impl Ledger {
@@ -111,6 +113,7 @@ impl Ledger {
             in_flight: HashMap::new(),
             gates: HashMap::new(),
             swept_at: SystemTime::UNIX_EPOCH,
+            watch: Watch::default(),
         }
     }
 
@@ -238,7 +241,20 @@ impl Ledger {
     }
 
     fn expire(&mut self, now: SystemTime) {
+        if self.watch.was_set_back(now) {
+            self.forget_what_is_ahead(now);
+        }
         while let Some((_, id)) = self.expiries.first().copied().filter(|(at, _)| *at <= now) {
+            self.remove(id);
+        }
+    }
+
+    /// The clock was wrong: who waits is told another time, and no lease lasts longer than the longest.
+    fn forget_what_is_ahead(&mut self, now: SystemTime) {
+        self.gates.clear();
+        self.swept_at = now;
+        let latest = now + LONGEST_LEASE;
+        while let Some((_, id)) = self.expiries.last().copied().filter(|(at, _)| *at > latest) {
             self.remove(id);
         }
     }

@@ -211,3 +211,15 @@ fn a_failure_to_answer_changes_nothing() {
     assert_eq!(ledger.acquire(&claim(None, 1), 1, after(0), |_, _| Err("down")), Err("down"));
     assert!(ledger.is_empty());
 }
+
+#[test]
+fn after_the_clock_was_a_day_ahead_nothing_is_in_flight_for_a_day_and_nobody_waits_for_one() {
+    const DAY: u64 = 86_400_000;
+    let (mut desk, claim) = (Desk::new(), claim(None, 400));
+    desk.granted(&claim, after(DAY), 700);
+    let told = not_before(&desk.ask(&claim, after(DAY), tokens_left(700, after(DAY + 60_000))));
+    assert!(told >= after(DAY + 60_000));
+    desk.granted(&claim, after(0), 700);
+    let told = not_before(&desk.ask(&claim, after(1), tokens_left(700, after(60_000))));
+    assert!(told < after(61_000), "{told:?}");
+}

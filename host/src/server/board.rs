@@ -249,12 +249,17 @@ impl Board {
         entries.filter_map(Result::transpose).collect()
     }
 
-    /// Is there news of a provider that is younger than the time-to-live? And how old is it?
+    /// Is there news of a provider that is younger than the time-to-live? And how old is it? What a clock has dated
+    /// further ahead than a refresh may take is not fresh.
     #[must_use]
     pub fn freshness(&self, entry: &Entry) -> (bool, Option<Duration>) {
-        let now = self.service.store().now();
-        let age = entry.updated_at.map(|at| now.duration_since(at).unwrap_or_default());
-        (age.is_some_and(|age| age < self.ttl()), age)
+        let Some(updated_at) = entry.updated_at else { return (false, None) };
+        let age = self.service.store().now().duration_since(updated_at);
+        let is_fresh = match &age {
+            Ok(age) => *age < self.ttl(),
+            Err(ahead) => ahead.duration() <= self.service.cache().options().refresh_deadline,
+        };
+        (is_fresh, Some(age.unwrap_or_default()))
     }
 
     /// How long news is fresh.

@@ -10,7 +10,6 @@ mod queue;
 mod trouble;
 
 use std::collections::HashMap;
-use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::thread;
@@ -33,7 +32,7 @@ pub use trouble::DiskTrouble;
 /// that takes.
 pub const WRITE_BEHIND: Duration = Duration::from_millis(250);
 /// Files that a flush forces to the disk at the same time: what waits together goes there together.
-const FORCED_AT_ONCE: usize = 16;
+const FORCED_AT_ONCE: usize = 8;
 
 /// Marked providers, and the thread that writes them.
 pub(crate) struct WriteBehind {
@@ -254,22 +253,30 @@ impl WriteBehind {
         all.extend(self.shared.queue().all());
         let next = AtomicUsize::new(0);
         let work = || {
-            let mut outcome = Ok(());
             while let Some(known) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if !known.is_on_disk() {
-                    outcome = outcome.and(self.shared.write(known, Durability::Durable));
-                }
+                // What fails stays marked.
+                let _ = self.force(known);
             }
-            outcome
         };
         thread::scope(|scope| {
-            let helpers = 1..FORCED_AT_ONCE.min(all.len());
-            let start = |_| thread::Builder::new().spawn_scoped(scope, work).ok();
-            let helpers: Vec<_> = helpers.filter_map(start).collect();
-            helpers.into_iter().fold(work(), |outcome, helper| {
-                outcome.and(helper.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            })
-        })
+            for _ in 1..FORCED_AT_ONCE.min(all.len()) {
+                if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                    break;
+                }
+            }
+            work();
+        });
+        // What stood in the way of each other.
+        let mut outcome = Ok(());
+        for known in &all {
+            outcome = outcome.and(self.force(known));
+        }
+        outcome
+    }
+
+    /// Forces a provider to the disk, unless it is there.
+    fn force(&self, known: &Arc<Known>) -> Result<(), Error> {
+        if known.is_on_disk() { Ok(()) } else { self.shared.write(known, Durability::Durable) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Limits as they are kept, and how two accounts of one are merged.
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::{Effect, Figures, Limit, Name, Quantity, Refill, Scope};
 use crate::reading::PlainLimit;
@@ -58,7 +59,8 @@ impl Held {
     /// A limit from a signal that another process stored, with the refusals that stood beside it: one that
     /// came with the limit says when it stops to refuse.
     ///
-    /// Nothing is believed to be younger than `not_after`: a wrong clock's evidence would never be replaced.
+    /// Nothing is believed to be younger than `not_after`: a wrong clock's evidence would never be replaced. What is, is
+    /// moved back to it as a whole.
     #[must_use]
     pub fn stored(limit: &Limit, beside: &[Cooldown], not_after: Time) -> Self {
         let mut held = Self::new(limit.clone().bounded(), limit.captured_at);
@@ -72,13 +74,28 @@ impl Held {
                     && cooldown.refused_at >= limit.captured_at
             });
         }
-        held.limit.captured_at = limit.captured_at.min(not_after);
-        held.sent_at = held.limit.captured_at;
-        held.seen_at = held.limit.captured_at;
+        held.move_back(limit.captured_at.since(not_after));
         held.shared = true;
         held.adopted = true;
         held.told_at = Some(held.limit.captured_at);
         held
+    }
+
+    /// Moves a limit that a clock has dated after `now` back to that time, as a whole. Whatever is told from now on is
+    /// newer: it was sent `before`.
+    pub(crate) fn no_later_than(&mut self, now: Time, before: Time) {
+        self.move_back(self.seen_at.since(now));
+        self.sent_at = self.sent_at.min(before);
+    }
+
+    fn move_back(&mut self, by: Duration) {
+        let limit = &mut self.limit;
+        for at in [&mut limit.captured_at, &mut self.sent_at, &mut self.seen_at] {
+            *at = at.saturating_sub(by);
+        }
+        for at in [&mut limit.resets_at, &mut self.refusal_ends_at] {
+            *at = at.map(|at| at.saturating_sub(by));
+        }
     }
 
     /// Until when the caller is refused by this limit; `None` when it is not used up at `now`.

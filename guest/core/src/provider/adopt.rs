@@ -36,7 +36,7 @@ impl Provider {
         }
         for cooldown in &stored.cooldowns {
             let mut cooldown = cooldown.clone();
-            cooldown.refused_at = cooldown.refused_at.min(not_after);
+            cooldown.no_later_than(not_after);
             self.cool_down(HeldCooldown::stored(cooldown));
         }
         if let Some(class) = &stored.refusal {
@@ -121,7 +121,6 @@ impl Provider {
     /// Takes in what the plain keys say and the limits and refusals beside them do not, as in signals of
     /// programs that write the plain ones only.
     fn adopt_unexplained(&mut self, stored: &Signal, not_after: Time) {
-        let recorded_at = stored.recorded_at.min(not_after);
         if stored.status == Status::Exhausted {
             let limits = stored.limits.iter().map(|limit| Held::stored(limit, &stored.cooldowns, Time::MAX));
             let limits = limits.filter_map(|held| held.refuses_until(stored.recorded_at));
@@ -130,9 +129,11 @@ impl Provider {
             if explained.is_none() || explained < stored.quota_reset_at {
                 let class = Reason::class(stored.reason);
                 let ends_at = stored.quota_reset_at;
-                let until = ends_at.unwrap_or_else(|| recorded_at.saturating_add(default_duration(class)));
+                let default_end = || stored.recorded_at.saturating_add(default_duration(class));
+                let until = ends_at.unwrap_or_else(default_end);
                 let scope = Scope::default();
-                let cooldown = Cooldown { scope, class, refused_at: recorded_at, until };
+                let mut cooldown = Cooldown { scope, class, refused_at: stored.recorded_at, until };
+                cooldown.no_later_than(not_after);
                 self.cool_down(HeldCooldown::stored(cooldown));
             }
         } else if let Some(remaining) = stored.quota_remaining

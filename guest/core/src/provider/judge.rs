@@ -18,29 +18,14 @@ const QUOTA_TTL: Duration = Duration::from_secs(15 * 60);
 /// A success so long before a time-out shows that the provider is up.
 const SHORTLY: Duration = Duration::from_secs(60);
 
-/// A signal in its packed form, which serves until anything changes.
-#[derive(Clone, Debug)]
-pub struct PackedSignal {
-    bytes: Vec<u8>,
-    /// Where the time stands at which it was judged.
-    recorded_at: usize,
-    judged_at: Time,
-    good_until: Time,
-}
-
-impl PackedSignal {
-    /// The same signal, judged at `now`; `None` where time alone has changed more of it.
-    #[must_use]
-    pub fn at(&self, now: Time) -> Option<Vec<u8>> {
-        if now < self.judged_at || now >= self.good_until {
-            return None;
-        }
-        let mut bytes = self.bytes.clone();
-        let place = bytes.get_mut(self.recorded_at..)?;
-        *place.first_chunk_mut()? = now.seconds().to_le_bytes();
-        *place.get_mut(8..)?.first_chunk_mut()? = now.nanoseconds().to_le_bytes();
-        Some(bytes)
-    }
+/// A signal in its packed form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The packed signal.
+    pub signal: Vec<u8>,
+    /// If nothing is heard until then, nothing of it changes but the time at which it was judged. It holds for no time
+    /// before that.
+    pub good_until: Time,
 }
 
 /// What refuses at a given time, and until when.
@@ -85,7 +70,7 @@ impl Provider {
 
     /// The packed form of the signal as of `now`: what [`judge`](Self::judge) tells, without a copy of it.
     #[must_use]
-    pub fn judge_packed(&self, now: Time) -> PackedSignal {
+    pub fn judge_packed(&self, now: Time) -> Judged {
         let verdict = self.verdict(now);
         let (p50_ns, latency) = self.latencies();
         let room = 192 + self.name.len() + self.last_error_msg.len() + 112 * self.limits.len();
@@ -98,7 +83,6 @@ impl Provider {
         self.last_success_at.save(&mut to);
         self.last_error_at.save(&mut to);
         self.last_error_msg.save(&mut to);
-        let recorded_at = to.len();
         now.save(&mut to);
         verdict.reason.save(&mut to);
         verdict.cooldown_until.save(&mut to);
@@ -109,7 +93,7 @@ impl Provider {
         self.last_refusal.map(|(_, class)| class).save(&mut to);
         save_length(self.cooldowns_in_force(now).count(), &mut to);
         self.cooldowns_in_force(now).for_each(|cooldown| cooldown.save(&mut to));
-        PackedSignal { bytes: to, recorded_at, judged_at: now, good_until: self.next_change(now) }
+        Judged { signal: to, good_until: self.next_change(now) }
     }
 
     /// When the verdict changes next, after `now`, if nothing else is heard.

@@ -89,7 +89,8 @@ pub(super) fn record(state: &AppState, report: Report) {
     queue.waiting.push(report);
     if !mem::replace(&mut queue.is_attended, true) {
         let state = state.clone();
-        tokio::task::spawn_blocking(move || record_waiting(&state));
+        // By a task of its own, which comes after this one: the thread is woken when the response is on its way.
+        tokio::spawn(async move { tokio::task::spawn_blocking(move || record_waiting(&state)).await });
     }
 }
 
