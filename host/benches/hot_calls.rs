@@ -91,7 +91,7 @@ fn collect(criterion: &mut Criterion) {
     let [case, ..] = Case::all();
     let matcher = Matcher::new(case.provider_type);
     let (mut frames, mut packed) = (Vec::new(), Vec::new());
-    let mut group = criterion.benchmark_group("collect, 100 samples");
+    let mut group = criterion.benchmark_group("collect, nothing told since");
 
     let mut native = runtime_signals_core::Store::new(0);
     let handle = native.add_provider("p");
@@ -115,6 +115,40 @@ fn collect(criterion: &mut Criterion) {
         bencher.iter(|| product.recorded(black_box("p")).unwrap());
     });
     group.finish();
+}
+
+/// A record and the signal after it, by one call.
+fn observe(criterion: &mut Criterion) {
+    for case in Case::all() {
+        let mut group = criterion.benchmark_group(format!("observe, {}", case.name));
+        let matcher = Matcher::new(case.provider_type);
+        let (mut frames, mut packed) = (Vec::new(), Vec::new());
+
+        let mut native = runtime_signals_core::Store::new(0);
+        let handle = native.add_provider("p");
+        let now = Time::new(NOW, 1).unwrap();
+        group.bench_function("native", |bencher| {
+            bencher.iter(|| {
+                packed.clear();
+                matcher.pack(black_box(&case.headers), handle, &mut frames, &mut packed);
+                native.observe(&packed, handle, now).unwrap()
+            });
+        });
+        let mut bare = Bare::new();
+        let handle = bare.add("p");
+        group.bench_function("bare wasmtime", |bencher| {
+            bencher.iter(|| {
+                packed.clear();
+                matcher.pack(black_box(&case.headers), handle, &mut frames, &mut packed);
+                bare.observe(&packed, handle, Instant { seconds: NOW, nanoseconds: 1 });
+            });
+        });
+        let product = store();
+        group.bench_function("product", |bencher| {
+            bencher.iter(|| product.observe(black_box(&case.observation("p"))).unwrap());
+        });
+        group.finish();
+    }
 }
 
 fn code(criterion: &mut Criterion) {
@@ -164,5 +198,5 @@ fn two_threads(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, record, record_batches, collect, code, two_threads);
+criterion_group!(benches, record, record_batches, collect, observe, code, two_threads);
 criterion_main!(benches);

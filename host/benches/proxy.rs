@@ -1,6 +1,7 @@
-//! What passing a call on costs its client: streams directly and through the service, in alternated rounds.
+//! What passing a call on costs its client: streams directly, through a relay and through the service, in alternated
+//! rounds. The relay hands bytes on and knows nothing of them: it is the floor of whatever stands in between.
 //!
-//! Three processes: a provider (this program again), the service, and the load generator. Each stream is paced as a
+//! Four processes: a provider and the relay (this program again), the service, and the load generator. Each stream is paced as a
 //! completion is, so that waiting is for the work on an event and not for the machine to come to it; each event bears the
 //! time at which it was sent, by the clock that all processes of a machine share.
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing)]
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
@@ -37,10 +38,11 @@ fn now_ns() -> u64 {
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    if std::env::args().nth(1).as_deref() == Some("provider") {
-        runtime.block_on(provide());
-    } else {
-        runtime.block_on(measure());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["provider"] => runtime.block_on(provide()),
+        ["relay", to] => runtime.block_on(relay(to)),
+        _ => runtime.block_on(measure()),
     }
 }
 
@@ -77,6 +79,22 @@ async fn provide() {
                     return;
                 }
             }
+        });
+    }
+}
+
+/// Hands on what comes, in both directions.
+async fn relay(to: &str) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    loop {
+        let (mut from, _) = listener.accept().await.unwrap();
+        let mut to = TcpStream::connect(to).await.unwrap();
+        tokio::spawn(async move {
+            from.set_nodelay(true).unwrap();
+            to.set_nodelay(true).unwrap();
+            // It ends with the client.
+            let _ = copy_bidirectional(&mut from, &mut to).await;
         });
     }
 }
@@ -189,30 +207,36 @@ async fn round(clients: Vec<Client>) -> (Vec<Client>, Waits) {
 }
 
 async fn measure() {
-    let provider = Listening::start(Command::new(std::env::current_exe().unwrap()).arg("provider"));
+    let program = || Command::new(std::env::current_exe().unwrap());
+    let provider = Listening::start(program().arg("provider"));
+    let relay = Listening::start(program().args(["relay", &provider.1]));
     let service = Served::start(&format!(
         "[discovery]\nenabled = false\n[service.limits]\nrequests_per_second = 1000000\n[proxy]\nmax_streams = 1000\n\
          [[providers]]\nname = \"p\"\ntype = \"openai\"\nbase_url = \"http://{}\"\n",
         provider.1
     ));
     let passed: SocketAddr = service.address().parse().unwrap();
-    let direct: SocketAddr = provider.1.parse().unwrap();
-    let paths =
-        [("direct", direct, "/v1/chat/completions"), ("proxy", passed, "/proxy/p/v1/chat/completions")];
+    let [direct, relayed]: [SocketAddr; 2] = [&provider, &relay].map(|to| to.1.parse().unwrap());
+    let path = "/v1/chat/completions";
+    let ways = [
+        ("direct", direct, path.to_owned()),
+        ("relay", relayed, path.to_owned()),
+        ("proxy", passed, format!("/proxy/p{path}")),
+    ];
 
     println!("streams  path    first event p50/p99 us   each event p50/p99 us   events");
     for (streams, rounds) in LOADS {
-        let mut ways = Vec::new();
-        for (name, address, path) in paths {
+        let mut ready = Vec::new();
+        for (name, address, path) in &ways {
             let mut clients = Vec::new();
             for _ in 0..streams {
-                clients.push(Client::new(address, path).await);
+                clients.push(Client::new(*address, path).await);
             }
             // Connections are made, and code is compiled, before it counts.
-            ways.push((name, round(clients).await.0, Waits::default()));
+            ready.push((name, round(clients).await.0, Waits::default()));
         }
         for _ in 0..rounds {
-            for (_, clients, waits) in &mut ways {
+            for (_, clients, waits) in &mut ready {
                 let (back, more) = round(std::mem::take(clients)).await;
                 *clients = back;
                 waits.first.extend(more.first);
@@ -220,7 +244,7 @@ async fn measure() {
             }
         }
         let mut medians = Vec::new();
-        for (name, _, waits) in &mut ways {
+        for (name, _, waits) in &mut ready {
             let [first, event] = [&mut waits.first, &mut waits.event].map(|waits| percentiles(waits));
             println!(
                 "{streams:>7}  {name:<6} {:>13.0} /{:>8.0} {:>12.0} /{:>8.0} {:>11}",
@@ -232,8 +256,13 @@ async fn measure() {
             );
             medians.push((first.0, event.0));
         }
-        let (first, event) = (medians[1].0 - medians[0].0, medians[1].1 - medians[0].1);
-        println!("{streams:>7}  added at p50: {first:.0} us to the first event, {event:.0} us to each");
+        let [direct, relay, proxy] = medians[..] else { unreachable!("there are three ways") };
+        for (name, floor) in [("direct", direct), ("relay", relay)] {
+            let (first, event) = (proxy.0 - floor.0, proxy.1 - floor.1);
+            println!(
+                "{streams:>7}  added to {name} at p50: {first:.0} us to the first event, {event:.0} us to each"
+            );
+        }
     }
 }
 

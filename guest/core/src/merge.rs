@@ -32,6 +32,7 @@ pub fn commit(stored: Option<&[u8]>, fresh: Signal, now: Time, ahead: Duration) 
     if fresh.status == Status::Unknown && stored.status != Status::Unknown {
         return Outcome::Superseded;
     }
+    let not_after = latest(&stored, now, not_after);
     if stored.recorded_at <= fresh.recorded_at || stored.recorded_at > not_after {
         return Outcome::Write(Box::new(combine(&stored, fresh, now, not_after)));
     }
@@ -42,6 +43,11 @@ pub fn commit(stored: Option<&[u8]>, fresh: Signal, now: Time, ahead: Duration) 
     // The class of a refusal that is over is no news by itself.
     let compared = Signal { refusal: as_it_is.refusal, ..merged.clone() };
     if compared == as_it_is { Outcome::Superseded } else { Outcome::Write(Box::new(merged)) }
+}
+
+/// How late the evidence of a stored signal may be: up to `not_after`, unless its clock is known to be wrong.
+fn latest(stored: &Signal, now: Time, not_after: Time) -> Time {
+    if stored.recorded_at > not_after { now } else { not_after }
 }
 
 /// The newer one of two signals with what it lacks of the older one.
@@ -103,7 +109,7 @@ pub fn settle(provider: &mut Provider, stored: Option<&[u8]>, now: Time, ahead: 
     let mut recorded_at = now;
     if let Some(stored) = &stored {
         let knows_nothing = provider.judge(now).status == Status::Unknown;
-        provider.adopt(stored, not_after);
+        provider.adopt(stored, latest(stored, now, not_after));
         if stored.recorded_at <= not_after {
             if knows_nothing && stored.status != Status::Unknown {
                 return Outcome::Superseded;

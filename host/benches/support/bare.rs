@@ -66,6 +66,12 @@ impl Bare {
         api.store().call_record(&mut self.store, self.providers, packed).unwrap().unwrap();
     }
 
+    pub fn observe(&mut self, packed: &[u8], provider: u32, now: Instant) {
+        let api = self.world.runtime_signals_signals_runtime_signals();
+        let judged = api.store().call_observe(&mut self.store, self.providers, packed, provider, now);
+        std::hint::black_box(judged.unwrap().unwrap());
+    }
+
     pub fn collect(&mut self, provider: u32, now: Instant) {
         let api = self.world.runtime_signals_signals_runtime_signals();
         let signal =

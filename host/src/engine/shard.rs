@@ -370,6 +370,7 @@ impl Shard {
             provider.state = state;
             provider.journal = journal;
             provider.handle = handle.as_ref().ok().map(|handle| (self.generation, *handle));
+            provider.kept = None;
         }
         handle
     }

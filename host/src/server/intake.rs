@@ -17,6 +17,8 @@ use crate::observation::Observation;
 
 /// Lines that are recorded together, in bytes: some hundreds to a thousand.
 pub(super) const BATCH_BYTES: usize = 256 << 10;
+/// Lines after which whoever waits for the processor may go first, such as a reader: they take less than a millisecond.
+const LINES_A_TURN: u64 = 64;
 /// Refusals that an answer lists; more are counted only.
 const MOST_LISTED: usize = 100;
 /// What little an unpacked body may have whatever its ratio, in bytes.
@@ -182,6 +184,9 @@ pub(super) fn record_lines(state: &AppState, bytes: &[u8], tally: &mut Tally) ->
     let mut calls = Vec::new();
     for line in bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n') {
         tally.lines += 1;
+        if tally.lines.is_multiple_of(LINES_A_TURN) {
+            std::thread::yield_now();
+        }
         if line.trim_ascii().is_empty() {
             continue;
         }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::digest::Digest;
 use super::error::SharedError;
-use super::facts::{Here, facts_of};
+use super::facts::{Gist, Here, facts_of};
 use super::incoming::Incoming;
 use super::link::{Connection, Outgoing};
 use super::replies::Published;
@@ -65,6 +65,12 @@ enum Due {
 }
 
 impl Known {
+    /// Is it too early to look closer, as others know the gist of it since a moment ago?
+    fn can_wait(&self, signal: &Signal) -> bool {
+        self.published_at.is_some_and(|at| at.elapsed() < PAUSE)
+            && self.here.as_ref().is_some_and(|here| here.gist == Gist::of(signal))
+    }
+
     /// How soon others must know of it.
     fn due(&mut self, now: &Here) -> Due {
         let Some(before) = &mut self.here else { return Due::Now };
@@ -74,7 +80,7 @@ impl Known {
         }
         let age = self.published_at.map(|at| at.elapsed());
         match age.filter(|age| *age < PATIENCE && before.gist == now.gist) {
-            Some(age) if age >= PAUSE && is_written => Due::AsWritten,
+            Some(_) if is_written => Due::AsWritten,
             Some(_) => Due::Later,
             None => Due::Now,
         }
@@ -262,6 +268,10 @@ impl Exchange {
         }
         let Some(entry) = self.board.entry(name)? else { return Ok(None) };
         if entry.signal.status == ModelStatus::Unknown {
+            return Ok(None);
+        }
+        if self.book.get(name).is_some_and(|known| known.can_wait(&entry.signal)) {
+            self.held_back.insert(name.into());
             return Ok(None);
         }
         let here = Here::of(self.board.service(), &entry.signal)?;

@@ -51,7 +51,7 @@ pub(super) fn facts_of(service: &Service, signal: &Signal) -> Result<u64, Error>
 }
 
 impl Gist {
-    fn of(signal: &Signal) -> Self {
+    pub(super) fn of(signal: &Signal) -> Self {
         let ends_at = signal.quota_reset_at.filter(|_| signal.status == ModelStatus::Exhausted);
         Self { status: signal.status, cooldowns: signal.cooldowns.clone(), ends_at }
     }

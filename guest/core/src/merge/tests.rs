@@ -246,7 +246,7 @@ fn evidence_from_the_future_is_not_taken_over_as_such() {
     ahead.last_error_at = Some(at(far));
     ahead.cooldowns = vec![cooldown(Scope::default(), RefusalClass::Rate, far, far + 60)];
     let (_, stored) = committed(ahead, plain(Available, 10), 10);
-    assert_eq!((stored.cooldowns[0].refused_at, stored.last_error_at), (at(15), Some(at(15))));
+    assert_eq!((stored.cooldowns[0].refused_at, stored.last_error_at), (at(10), Some(at(10))));
     assert_eq!(committed(stored, succeeded(20, 21), 21).1.status, Available);
 }
 

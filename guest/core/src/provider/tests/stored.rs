@@ -322,7 +322,7 @@ fn evidence_from_the_future_can_be_replaced() {
     call(200, 20).record(&mut provider);
     let signal = disk.settle(&mut provider, 21);
     assert_eq!((signal.status, signal.recorded_at), (Available, at(21)));
-    assert_eq!(signal.last_error_at, Some(at(6)), "no later than a clock may be ahead");
+    assert_eq!(signal.last_error_at, Some(at(1)), "when it was read");
 }
 
 #[test]
