@@ -62,6 +62,10 @@ fn check_calls(calls: &[Call<'_>], store: &mut Store, moved: &mut Store) {
     moves(store, moved, &times, &once);
     adopts_its_own(moved, calls, &times, &once);
     records_again(store, calls, &times, &once);
+    // All of it was dated ahead by a wrong clock.
+    let moved_back = judge(store, Time::MIN);
+    invariants::judged(&moved_back, Time::MIN);
+    wait(store, calls, Time::MIN, &moved_back);
 }
 
 /// Each response is read as if there were no other.
@@ -75,13 +79,16 @@ fn read(store: &mut Store, calls: &[Call<'_>]) {
     }
 }
 
-/// When signals are judged: around each response, and at the ends of time.
+/// When signals are judged: after the last response, as long after it as makes a difference to any, and at the end of
+/// time.
 fn times(calls: &[Call<'_>]) -> Vec<Time> {
+    let latest = calls.iter().map(|call| call.received_at).max();
     let later = |call: &Call<'_>| {
         let received_at = call.received_at;
         LATER_S.map(|seconds| received_at.saturating_add(Duration::from_secs(seconds)))
     };
-    let mut times: Vec<_> = calls.iter().flat_map(later).chain([Time::MIN, Time::MAX]).collect();
+    let mut times: Vec<_> = calls.iter().flat_map(later).chain([Time::MAX]).collect();
+    times.retain(|time| Some(*time) >= latest);
     times.sort();
     times.dedup();
     times
@@ -92,7 +99,7 @@ fn judge(store: &mut Store, now: Time) -> Signal {
 }
 
 /// A wait ends later than now, and is no shorter for a larger request.
-fn wait(store: &Store, calls: &[Call<'_>], now: Time, signal: &Signal) {
+fn wait(store: &mut Store, calls: &[Call<'_>], now: Time, signal: &Signal) {
     let scopes = calls.iter().map(|call| Scope::new(call.account, call.model));
     for scope in scopes.chain([Scope::EVERYONE]) {
         let waits = NEEDS.map(|need| store.wait_for(0, &scope, need, now).expect("the provider is known"));
