@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -59,6 +60,20 @@ pub const COMPONENT: &[u8] = include_bytes!(env!("RUNTIME_SIGNALS_ENGINE_WASM"))
 thread_local! {
     /// Where single observations are packed, so that the hot path allocates nothing.
     static PACKED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// The profile by which this thread has packed last: nothing that threads share is written to look it up.
+    static LATEST: RefCell<Option<Latest>> = const { RefCell::new(None) };
+}
+
+/// Tells engines apart.
+static ENGINES: AtomicUsize = AtomicUsize::new(0);
+
+/// A profile that was looked up.
+struct Latest {
+    engine: usize,
+    /// How many profiles had been added by then.
+    added: usize,
+    provider_type: Box<str>,
+    profile: Arc<Profile>,
 }
 
 /// Provider types whose profiles are kept.
@@ -97,6 +112,7 @@ impl Default for EngineOptions {
 
 /// All shards.
 pub(crate) struct Engine {
+    number: usize,
     shards: Box<[Mutex<Shard>]>,
     template: Arc<Template>,
     room: Room,
@@ -151,6 +167,7 @@ impl Engine {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let shards = if options.shards == 0 { SHARDS_A_CORE * cores() } else { options.shards };
         Ok(Self {
+            number: ENGINES.fetch_add(1, Ordering::Relaxed),
             shards: (0..shards).map(|_| Mutex::new(Shard::new(template.clone()))).collect(),
             template,
             room: Room::new(options.providers, shards),
@@ -248,12 +265,35 @@ impl Engine {
         now: SystemTime,
         record: impl FnOnce(&mut Shard, Place, &mut [u8]) -> Result<T, EngineError>,
     ) -> Result<T, EngineError> {
-        let profile = self.profile(observation.provider_type)?;
         PACKED.with_borrow_mut(|packed| {
             packed.clear();
-            packing::pack(observation, &profile, now, packed);
+            self.with_profile(observation.provider_type, |profile| {
+                packing::pack(observation, profile, now, packed);
+            })?;
             let (mut shard, place) = self.shard(observation.provider);
             record(&mut shard, place, packed)
+        })
+    }
+
+    /// Hands over how a provider type is read.
+    fn with_profile<T>(
+        &self,
+        provider_type: &str,
+        then: impl FnOnce(&Profile) -> T,
+    ) -> Result<T, EngineError> {
+        let (engine, added) = (self.number, self.template.profiles.count());
+        LATEST.with_borrow_mut(|latest| {
+            let is_it = |latest: &Latest| {
+                latest.engine == engine && latest.added == added && *latest.provider_type == *provider_type
+            };
+            let known = match latest.take().filter(is_it) {
+                Some(known) => known,
+                None => {
+                    let profile = self.profile(provider_type)?;
+                    Latest { engine, added, provider_type: provider_type.into(), profile }
+                }
+            };
+            Ok(then(&latest.insert(known).profile))
         })
     }
 

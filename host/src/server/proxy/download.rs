@@ -10,7 +10,6 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use super::BoxError;
 use super::call::Call;
-use super::longer_by;
 use super::patience::{Patience, nothing_came};
 use crate::cause::innermost;
 
@@ -93,6 +92,13 @@ impl Body for Download {
     }
 
     fn size_hint(&self) -> SizeHint {
-        longer_by(self.body.size_hint(), self.ahead.iter())
+        let ahead = self.ahead.iter().map(|part| u64::try_from(part.len()).unwrap_or(u64::MAX)).sum::<u64>();
+        let rest = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower() + ahead);
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper + ahead);
+        }
+        hint
     }
 }

@@ -26,12 +26,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use http::{Method, StatusCode};
-use hyper::body::{Incoming, SizeHint};
+use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::problem::Problem;
@@ -115,7 +115,7 @@ pub(super) async fn pass_on(State(state): State<AppState>, request: Request) -> 
     let config = state.config();
     let Route { provider, target, place } = find(&state, &config.proxy, &request)?;
     let (head, body) = request.into_parts();
-    let upload = Upload::new(body, config.service.limits.idle_timeout).with_start().await;
+    let upload = Upload::new(body, config.service.limits.idle_timeout);
     let progress = upload.progress();
     let mut passed = Request::new(upload);
     *passed.method_mut() = head.method;
@@ -214,17 +214,6 @@ async fn pass_back(response: Response<Incoming>, mut call: Call, limit: Duration
     }
     head.headers = headers::end_to_end(&head.headers);
     Response::from_parts(head, Body::new(Download::new(ahead, body, limit, call)))
-}
-
-/// The length of a body of which some parts were read ahead.
-fn longer_by<'a>(rest: SizeHint, ahead: impl Iterator<Item = &'a Bytes>) -> SizeHint {
-    let ahead: u64 = ahead.map(|part| u64::try_from(part.len()).unwrap_or(u64::MAX)).sum();
-    let mut hint = SizeHint::new();
-    hint.set_lower(rest.lower() + ahead);
-    if let Some(upper) = rest.upper() {
-        hint.set_upper(upper + ahead);
-    }
-    hint
 }
 
 /// Why there is no response.

@@ -1,6 +1,5 @@
 //! The body of a request on its way to the provider: nothing of it is kept.
 
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -9,22 +8,15 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use http::StatusCode;
-use hyper::body::{Body as _, Frame, SizeHint};
-use tokio::time::{Instant, timeout};
+use hyper::body::{Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::super::problem::Problem;
 use super::BoxError;
-use super::longer_by;
 use super::patience::{Patience, nothing_came};
-
-/// How long the head waits for the start of the body: what has come with it goes on with it, by one write that wakes
-/// the provider once.
-const TOGETHER: Duration = Duration::from_millis(1);
 
 /// A body that its client has to go on sending.
 pub(super) struct Upload {
-    /// What has come with the head.
-    ahead: Option<Result<Frame<Bytes>, BoxError>>,
     body: Body,
     patience: Patience,
     limit: Duration,
@@ -71,14 +63,7 @@ impl Upload {
     pub(super) fn new(body: Body, limit: Duration) -> Self {
         let progress =
             Progress { started: Instant::now(), latest: AtomicU64::new(0), fault: AtomicU8::new(0) };
-        Self { ahead: None, body, patience: Patience::new(limit), limit, progress: Arc::new(progress) }
-    }
-
-    /// Waits a moment for the start of the body.
-    pub(super) async fn with_start(mut self) -> Self {
-        let start = poll_fn(|context| Pin::new(&mut self).poll_frame(context));
-        self.ahead = timeout(TOGETHER, start).await.ok().flatten();
-        self
+        Self { body, patience: Patience::new(limit), limit, progress: Arc::new(progress) }
     }
 
     pub(super) fn progress(&self) -> Arc<Progress> {
@@ -95,9 +80,6 @@ impl hyper::body::Body for Upload {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        if let Some(start) = this.ahead.take() {
-            return Poll::Ready(Some(start));
-        }
         match Pin::new(&mut this.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 this.patience.restore();
@@ -119,11 +101,10 @@ impl hyper::body::Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.is_none() && self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let start = self.ahead.iter().flatten().filter_map(Frame::data_ref);
-        longer_by(self.body.size_hint(), start)
+        self.body.size_hint()
     }
 }
