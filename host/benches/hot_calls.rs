@@ -4,6 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use runtime_signals::Store;
 use runtime_signals_core::evidence::Evidence;
 use runtime_signals_core::json;
 use runtime_signals_core::time::Time;
@@ -15,9 +16,16 @@ use support::{Case, Matcher, NOW, store};
 
 const BATCH: usize = 64;
 
-fn record(criterion: &mut Criterion) {
+/// A call about one response, in three layers.
+fn one_response(
+    criterion: &mut Criterion,
+    name: &str,
+    on_native: impl Fn(&mut runtime_signals_core::Store, &[u8], u32),
+    on_bare: impl Fn(&mut Bare, &[u8], u32),
+    on_product: impl Fn(&Store, &Case),
+) {
     for case in Case::all() {
-        let mut group = criterion.benchmark_group(format!("record, {}", case.name));
+        let mut group = criterion.benchmark_group(format!("{name}, {}", case.name));
         let matcher = Matcher::new(case.provider_type);
         let (mut frames, mut packed) = (Vec::new(), Vec::new());
 
@@ -27,7 +35,7 @@ fn record(criterion: &mut Criterion) {
             bencher.iter(|| {
                 packed.clear();
                 matcher.pack(black_box(&case.headers), handle, &mut frames, &mut packed);
-                native.record(&packed).unwrap();
+                on_native(&mut native, &packed, handle);
             });
         });
         let mut bare = Bare::new();
@@ -36,21 +44,30 @@ fn record(criterion: &mut Criterion) {
             bencher.iter(|| {
                 packed.clear();
                 matcher.pack(black_box(&case.headers), handle, &mut frames, &mut packed);
-                bare.record(&packed);
+                on_bare(&mut bare, &packed, handle);
             });
         });
         let product = store();
-        group.bench_function("product", |bencher| {
-            bencher.iter(|| product.record(black_box(&case.observation("p"))).unwrap());
-        });
-        if case.provider_type == "openai" && !case.headers.is_empty() {
-            let mut pairs = Pairs::new();
-            group.bench_function("bare wasmtime, list of pairs", |bencher| {
-                bencher.iter(|| pairs.record(black_box(&case.headers), NOW));
-            });
-        }
+        group.bench_function("product", |bencher| bencher.iter(|| on_product(&product, black_box(&case))));
         group.finish();
     }
+}
+
+fn record(criterion: &mut Criterion) {
+    one_response(
+        criterion,
+        "record",
+        |native, packed, _| native.record(packed).unwrap(),
+        |bare, packed, _| bare.record(packed),
+        |product, case| product.record(&case.observation("p")).unwrap(),
+    );
+    let [case, ..] = Case::all();
+    let mut pairs = Pairs::new();
+    let mut group = criterion.benchmark_group(format!("record, {}", case.name));
+    group.bench_function("bare wasmtime, list of pairs", |bencher| {
+        bencher.iter(|| pairs.record(black_box(&case.headers), NOW));
+    });
+    group.finish();
 }
 
 fn record_batches(criterion: &mut Criterion) {
@@ -119,36 +136,14 @@ fn collect(criterion: &mut Criterion) {
 
 /// A record and the signal after it, by one call.
 fn observe(criterion: &mut Criterion) {
-    for case in Case::all() {
-        let mut group = criterion.benchmark_group(format!("observe, {}", case.name));
-        let matcher = Matcher::new(case.provider_type);
-        let (mut frames, mut packed) = (Vec::new(), Vec::new());
-
-        let mut native = runtime_signals_core::Store::new(0);
-        let handle = native.add_provider("p");
-        let now = Time::new(NOW, 1).unwrap();
-        group.bench_function("native", |bencher| {
-            bencher.iter(|| {
-                packed.clear();
-                matcher.pack(black_box(&case.headers), handle, &mut frames, &mut packed);
-                native.observe(&packed, handle, now).unwrap()
-            });
-        });
-        let mut bare = Bare::new();
-        let handle = bare.add("p");
-        group.bench_function("bare wasmtime", |bencher| {
-            bencher.iter(|| {
-                packed.clear();
-                matcher.pack(black_box(&case.headers), handle, &mut frames, &mut packed);
-                bare.observe(&packed, handle, Instant { seconds: NOW, nanoseconds: 1 });
-            });
-        });
-        let product = store();
-        group.bench_function("product", |bencher| {
-            bencher.iter(|| product.observe(black_box(&case.observation("p"))).unwrap());
-        });
-        group.finish();
-    }
+    let (now, instant) = (Time::new(NOW, 1).unwrap(), Instant { seconds: NOW, nanoseconds: 1 });
+    one_response(
+        criterion,
+        "observe",
+        |native, packed, handle| drop(black_box(native.observe(packed, handle, now).unwrap())),
+        |bare, packed, handle| bare.observe(packed, handle, instant),
+        |product, case| drop(black_box(product.observe(&case.observation("p")).unwrap())),
+    );
 }
 
 fn code(criterion: &mut Criterion) {
