@@ -165,7 +165,7 @@ impl Store {
     fn time_to_record(&self) -> SystemTime {
         let (now, engine) = (self.now(), &self.inner.engine);
         if self.inner.watch.was_set_back(now) {
-            tracing::warn!("the clock was set back: what it dated ahead is forgotten");
+            tracing::warn!("the clock was set back: what it dated ahead is taken for told just now");
             for provider in engine.providers() {
                 if let Err(error) = engine.collect(&provider, &Evidence::None, now) {
                     tracing::warn!(%provider, %error, "what is known cannot be looked at");

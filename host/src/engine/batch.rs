@@ -40,15 +40,10 @@ impl Engine {
         Ok(results)
     }
 
-    /// Where each observation belongs. Runs of one type look its profile up once.
+    /// Where each observation belongs.
     fn members<'a>(&self, observations: &'a [Observation<'a>]) -> Result<Vec<Member<'a>>, EngineError> {
-        let mut latest: Option<(&str, Arc<Profile>)> = None;
         let members = observations.iter().enumerate().map(|(number, observation)| {
-            let profile = match latest.take() {
-                Some((name, profile)) if name == observation.provider_type => profile,
-                _ => self.profile(observation.provider_type)?,
-            };
-            latest = Some((observation.provider_type, profile.clone()));
+            let profile = self.with_profile(observation.provider_type, Arc::clone)?;
             let hash = self.hash(observation.provider);
             Ok(Member { number, observation, profile, hash, shard: self.index(hash) })
         });

@@ -279,7 +279,7 @@ impl Engine {
     fn with_profile<T>(
         &self,
         provider_type: &str,
-        then: impl FnOnce(&Profile) -> T,
+        then: impl FnOnce(&Arc<Profile>) -> T,
     ) -> Result<T, EngineError> {
         let (engine, added) = (self.number, self.template.profiles.count());
         LATEST.with_borrow_mut(|latest| {
