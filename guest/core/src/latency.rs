@@ -4,7 +4,7 @@ use alloc::collections::BinaryHeap;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 
-use runtime_signals_profile::carry::save_length;
+use runtime_signals_profile::carry::{load_length, save_length};
 
 use crate::state::State;
 
@@ -141,13 +141,18 @@ impl State for LatencyWindow {
     fn save(&self, to: &mut Vec<u8>) {
         (self.size as u64).save(to);
         save_length(self.ring.len(), to);
+        to.reserve(size_of_val(self.ring.as_slice()));
         let (newer, older) = self.ring.split_at_checked(self.next).unwrap_or_default();
         older.iter().chain(newer).for_each(|sample| sample.save(to));
     }
 
     fn load(from: &mut &[u8]) -> Option<Self> {
         let mut window = Self::new(usize::try_from(u64::load(from)?).ok()?);
-        Vec::<u64>::load(from)?.into_iter().for_each(|sample| window.record(sample));
+        let count = load_length(from)?;
+        let (samples, rest) = from.split_at_checked(count.checked_mul(size_of::<u64>())?)?;
+        *from = rest;
+        window.ring.reserve_exact(count.min(window.size));
+        samples.as_chunks().0.iter().for_each(|sample| window.record(u64::from_le_bytes(*sample)));
         Some(window)
     }
 }

@@ -19,6 +19,8 @@ use crate::wait::{Need, Wait};
 
 /// Version of the exported state: the first byte of it.
 const STATE_VERSION: u8 = 4;
+/// Room for the state of a provider with some limits, in bytes. That for its latencies is added to it.
+const USUAL_STATE_BYTES: usize = 1024;
 
 /// Everything known about a set of providers.
 #[derive(Debug, Default)]
@@ -344,7 +346,8 @@ impl Store {
     /// # Errors
     /// An unknown provider.
     pub fn export(&self, handle: u32) -> Result<Vec<u8>, InputError> {
-        let mut state = alloc::vec![STATE_VERSION];
+        let mut state = Vec::with_capacity(USUAL_STATE_BYTES);
+        state.push(STATE_VERSION);
         self.get(handle)?.save(&mut state);
         Ok(state)
     }

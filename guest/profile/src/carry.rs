@@ -44,6 +44,7 @@ pub fn byte(from: &mut &[u8]) -> Option<u8> {
 }
 
 /// Appends a length: lengths are short, seven bits a byte, lowest first.
+#[inline]
 pub fn save_length(mut length: usize, to: &mut Vec<u8>) {
     while length > 0x7f {
         to.push(0x80 | (length & 0x7f) as u8);
@@ -68,6 +69,7 @@ pub fn load_length(from: &mut &[u8]) -> Option<usize> {
 macro_rules! carry_numbers {
     ($($type:ident),*) => {$(
         impl State for $type {
+            #[inline]
             fn save(&self, to: &mut Vec<u8>) {
                 to.extend_from_slice(&self.to_le_bytes());
             }
@@ -81,6 +83,7 @@ macro_rules! carry_numbers {
 carry_numbers!(u8, u16, u32, u64, f64);
 
 impl State for Time {
+    #[inline]
     fn save(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.seconds().to_le_bytes());
         self.nanoseconds().save(to);
@@ -92,6 +95,7 @@ impl State for Time {
 }
 
 impl State for bool {
+    #[inline]
     fn save(&self, to: &mut Vec<u8>) {
         to.push(u8::from(*self));
     }
@@ -101,6 +105,7 @@ impl State for bool {
 }
 
 /// Appends a text.
+#[inline]
 pub fn save_text(text: &str, to: &mut Vec<u8>) {
     save_length(text.len(), to);
     to.extend_from_slice(text.as_bytes());
