@@ -14,9 +14,11 @@ use crate::support::{ManualClock, options, store};
 const NO_HEADERS: &[(&str, &str)] = &[];
 
 /// A finished call of `latency_ms`, to a model that can be the name of a fault.
-fn call<'a>(provider: &'a str, latency_ms: u64, model: Option<&'a str>) -> Observation<'a> {
+/// A success, or a refusal that makes the engine fail: it is told at once.
+fn call<'a>(provider: &'a str, latency_ms: u64, fault: Option<&'a str>) -> Observation<'a> {
+    let status = Some(if fault.is_some() { 503 } else { 200 });
     let latency = Duration::from_millis(latency_ms);
-    Observation { status: Some(200), model, ..Observation::new(provider, "openai", &NO_HEADERS, latency) }
+    Observation { status, model: fault, ..Observation::new(provider, "openai", &NO_HEADERS, latency) }
 }
 
 /// A store over the engine that fails on demand.
@@ -137,17 +139,30 @@ fn of_a_batch_only_the_observation_at_fault_is_lost() {
     let names = ["a", "b", "c"];
     let batch: Vec<_> =
         (0..30).map(|index| call(names[index % 3], 10, (index == 13).then_some("fault:trap"))).collect();
-    let outcomes = store.record_batch(&batch).unwrap();
+    let outcomes = store.record_batch(&batch);
     let failed: Vec<_> = (0..30).filter(|index| outcomes[*index].is_err()).collect();
     assert_eq!(failed, [13]);
     assert_eq!(names.map(|name| samples(&store, name)), [10, 9, 10]);
 }
 
 #[test]
+fn a_success_that_makes_the_engine_fail_is_dropped_when_it_is_told_and_nothing_else() {
+    let store = faulty();
+    for latency in 1..=9 {
+        let fault = (latency == 5).then_some("fault:trap");
+        store.record(&Observation { status: Some(200), ..call("a", latency, fault) }).unwrap();
+        store.record(&call("b", latency, None)).unwrap();
+    }
+    assert_eq!((samples(&store, "a"), samples(&store, "b")), (8, 9));
+    store.record(&call("a", 10, None)).unwrap();
+    assert_eq!(samples(&store, "a"), 9);
+}
+
+#[test]
 fn of_a_long_batch_nothing_is_put_back_twice() {
     let store = faulty();
     let batch: Vec<_> = (1..=300).map(|latency| call("a", latency, None)).collect();
-    assert!(store.record_batch(&batch).unwrap().iter().all(Result::is_ok));
+    assert!(store.record_batch(&batch).iter().all(Result::is_ok));
     store.record(&call("b", 1, Some("fault:trap"))).unwrap_err();
     let every_shard = (0..100).map(|number| format!("other-{number}"));
     every_shard.for_each(|name| drop(store.record(&call(&name, 1, Some("fault:trap")))));

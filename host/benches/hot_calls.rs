@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use runtime_signals::Store;
 use runtime_signals_core::evidence::Evidence;
 use runtime_signals_core::json;
@@ -98,7 +98,7 @@ fn record_batches(criterion: &mut Criterion) {
         let product = store();
         let batch: Vec<_> = (0..BATCH).map(|_| case.observation("p")).collect();
         group.bench_function("product", |bencher| {
-            bencher.iter(|| product.record_batch(black_box(&batch)).unwrap());
+            bencher.iter(|| product.record_batch(black_box(&batch)));
         });
         group.finish();
     }
@@ -165,30 +165,44 @@ fn code(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Records over 1,000 providers, by one thread and by two. The floor is that of threads that share nothing: each has a
+/// native store of its own.
 fn two_threads(criterion: &mut Criterion) {
-    const CALLS: usize = 2000;
+    const CALLS: usize = 20_000;
+    const PROVIDERS: usize = 1000;
     let [case, ..] = Case::all();
-    let product = store();
-    let names: Vec<String> = (0..1000).map(|index| format!("provider-{index}")).collect();
-    let run = |threads: usize| {
-        std::thread::scope(|scope| {
-            for thread in 0..threads {
-                let (product, names, case) = (&product, &names, &case);
-                scope.spawn(move || {
-                    for index in 0..CALLS {
-                        let name = &names[(index * 7 + thread * 500) % names.len()];
-                        product.record(&case.observation(name)).unwrap();
-                    }
-                });
-            }
-        });
+    let names: Vec<String> = (0..PROVIDERS).map(|index| format!("provider-{index}")).collect();
+    let order = |thread: usize| (0..CALLS).map(move |index| (index * 7 + thread * 500) % PROVIDERS);
+    let matcher = Matcher::new(case.provider_type);
+    let on_native = |thread: usize| {
+        let mut native = runtime_signals_core::Store::new(0);
+        let handles: Vec<u32> = names.iter().map(|name| native.add_provider(name)).collect();
+        let (mut frames, mut packed) = (Vec::new(), Vec::new());
+        for provider in order(thread) {
+            packed.clear();
+            matcher.pack(&case.headers, handles[provider], &mut frames, &mut packed);
+            native.record(&packed).unwrap();
+        }
     };
-    let mut group = criterion.benchmark_group("2,000 records a thread over 1,000 providers");
-    for threads in [1, 2] {
-        group.throughput(Throughput::Elements((threads * CALLS) as u64));
-        group.bench_function(format!("{threads} threads"), |bencher| {
-            bencher.iter_batched(|| (), |()| run(threads), BatchSize::PerIteration);
-        });
+    let product = store();
+    let on_product = |thread: usize| {
+        order(thread).for_each(|provider| product.record(&case.observation(&names[provider])).unwrap());
+    };
+    let layers: [(&str, &(dyn Fn(usize) + Sync)); 2] =
+        [("native, nothing shared", &on_native), ("product", &on_product)];
+    let mut group = criterion.benchmark_group("20,000 records a thread over 1,000 providers");
+    group.sample_size(20);
+    for (layer, record) in layers {
+        for threads in [1, 2] {
+            group.throughput(Throughput::Elements((threads * CALLS) as u64));
+            group.bench_function(format!("{layer}, {threads} threads"), |bencher| {
+                bencher.iter(|| {
+                    std::thread::scope(|scope| {
+                        (0..threads).for_each(|thread| drop(scope.spawn(move || record(thread))));
+                    });
+                });
+            });
+        }
     }
     group.finish();
 }

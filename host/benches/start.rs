@@ -66,7 +66,7 @@ fn replacement(criterion: &mut Criterion) {
     let store = Store::with_options(StoreOptions { component, engine, ..StoreOptions::default() }).unwrap();
     let [case, ..] = Case::all();
     (0..100).for_each(|_| store.record(&case.observation("p")).unwrap());
-    let trap = Observation { model: Some("fault:trap"), ..case.observation("p") };
+    let trap = Observation { model: Some("fault:trap"), status: Some(503), ..case.observation("p") };
 
     let mut group = criterion.benchmark_group("replacement of an instance");
     group.bench_function("a trap, and the next call with the state put back", |bencher| {

@@ -376,13 +376,9 @@ impl Parsers {
 
     /// What a parser in service reads from a response that is to be recorded; `None` where the built-in one is to.
     pub(crate) fn read(&self, response: &Observation<'_>, now: SystemTime) -> Option<wit::Reading> {
-        self.note(response, now);
-        self.read_only(response, now)
-    }
-
-    /// Keeps a response, to try candidates on.
-    pub(crate) fn note(&self, response: &Observation<'_>, now: SystemTime) {
+        // It is kept, to try candidates on.
         self.serving.note(response, &self.admission.policy, now);
+        self.read_only(response, now)
     }
 
     /// The same for one that is not recorded.
@@ -403,11 +399,6 @@ impl Parsers {
                 None
             }
         }
-    }
-
-    /// Does a parser serve any provider type?
-    pub(crate) fn any(&self) -> bool {
-        self.serving.any()
     }
 
     /// Name and version of the component that reads the responses of a provider type now; `None` where the built-in

@@ -276,12 +276,9 @@ impl Service {
         Ok(signal)
     }
 
-    /// Records finished calls by few crossings into the sandbox, and persists their providers. Tells of each
-    /// whether it was recorded.
-    ///
-    /// # Errors
-    /// The engine failed before anything was recorded.
-    pub fn observe_batch(&self, observations: &[Observation<'_>]) -> Result<Vec<Result<(), Error>>, Error> {
+    /// Records finished calls, all as of the same time, and persists their providers. Tells of each whether it was
+    /// recorded.
+    pub fn observe_batch(&self, observations: &[Observation<'_>]) -> Vec<Result<(), Error>> {
         let know = |observation: &Observation<'_>| match observation.provider {
             "" => Ok(None),
             provider => self.know_if_readable(provider).map(Some),
@@ -289,13 +286,13 @@ impl Service {
         let known: Vec<_> = observations.iter().map(know).collect();
         let good = observations.iter().zip(&known).filter(|(_, known)| known.is_ok());
         let good: Vec<_> = good.map(|(observation, _)| *observation).collect();
-        let mut recorded = self.disk.store.record_batch(&good)?.into_iter();
+        let mut recorded = self.disk.store.record_batch(&good).into_iter();
         let outcomes = known.into_iter().zip(observations).map(|(known, observation)| {
             let known = known?;
             recorded.next().unwrap_or(Ok(()))?;
             known.map_or(Ok(()), |known| self.behind.mark(&known, urgency(observation)))
         });
-        Ok(outcomes.collect())
+        outcomes.collect()
     }
 
     /// The signal of the provider without a name.

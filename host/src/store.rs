@@ -193,13 +193,27 @@ impl Store {
 
     /// Records a finished call. An empty provider name is a no-op.
     ///
+    /// What looks like a success is told to the sandbox together with the next ones, or when somebody asks about the
+    /// provider: a single crossing would cost more than all the rest.
+    ///
     /// # Errors
-    /// The engine failed; nothing was recorded.
+    /// The engine failed; the call was not recorded. One that looks like a success may also be dropped later, if it
+    /// turns out to make the engine fail; that is logged.
     pub fn record(&self, observation: &Observation<'_>) -> Result<(), Error> {
+        self.record_at(observation, self.time_to_record())
+    }
+
+    /// Records finished calls, all as of the same time. Tells of each whether it was recorded.
+    pub fn record_batch(&self, observations: &[Observation<'_>]) -> Vec<Result<(), Error>> {
+        let now = self.time_to_record();
+        observations.iter().map(|observation| self.record_at(observation, now)).collect()
+    }
+
+    fn record_at(&self, observation: &Observation<'_>, now: SystemTime) -> Result<(), Error> {
+        let engine = &self.inner.engine;
         if observation.provider.is_empty() {
             return Ok(());
         }
-        let (engine, now) = (&self.inner.engine, self.time_to_record());
         match self.read_by_parser(observation, now) {
             Some(reading) => Ok(engine.record_reading(observation, &reading, now)?),
             None => Ok(engine.record(observation, now)?),
@@ -227,25 +241,6 @@ impl Store {
         // Of the end of a call no response is left to be read.
         let parsers = self.inner.parsers.as_ref().filter(|_| observation.counts != Counts::LatencyOnly);
         parsers?.read(observation, now)
-    }
-
-    /// Records finished calls by few crossings into the sandbox. Tells of each whether it was recorded; what
-    /// belongs to one provider is recorded in order.
-    ///
-    /// # Errors
-    /// The engine failed before anything was recorded.
-    pub fn record_batch(&self, observations: &[Observation<'_>]) -> Result<Vec<Result<(), Error>>, Error> {
-        let parsers = self.inner.parsers.as_ref();
-        if parsers.is_some_and(|parsers| parsers.any()) {
-            return Ok(observations.iter().map(|observation| self.record(observation)).collect());
-        }
-        let now = self.time_to_record();
-        let outcomes = self.inner.engine.record_batch(observations, now)?;
-        if let Some(parsers) = parsers {
-            let responses = observations.iter().filter(|response| response.counts != Counts::LatencyOnly);
-            responses.for_each(|response| parsers.note(response, now));
-        }
-        Ok(outcomes.into_iter().map(|outcome| outcome.map_err(Error::from)).collect())
     }
 
     /// What a response says about limits. Nothing is recorded.

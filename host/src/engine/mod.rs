@@ -20,7 +20,6 @@ use crate::observation::Observation;
 use crate::signal::{Reading, Scope, Signal};
 use crate::wait::{Need, Wait};
 
-mod batch;
 mod bindings;
 mod code;
 mod convert;
@@ -36,6 +35,7 @@ mod packing;
 mod profile;
 mod room;
 mod shard;
+mod template;
 mod ticker;
 
 pub use code::CodeCache;
@@ -52,7 +52,8 @@ pub(crate) use room::Keeper;
 use bindings::exports::runtime_signals::signals::runtime_signals::CommitOutcome;
 use instance::Call;
 use room::Room;
-use shard::{AddedProfiles, Place, Shard, Template};
+use shard::{Place, Shard};
+use template::{AddedProfiles, Template};
 
 /// The engine component that this version was built with.
 pub const COMPONENT: &[u8] = include_bytes!(env!("RUNTIME_SIGNALS_ENGINE_WASM"));
@@ -78,6 +79,8 @@ struct Latest {
 
 /// Provider types whose profiles are kept.
 const MOST_PROFILES: usize = 1024;
+/// Largest packed observation that waits to be told together with others, in bytes.
+const MOST_WAITING: usize = 1024;
 /// Instances a core where nothing else is asked for.
 const SHARDS_A_CORE: usize = 8;
 
@@ -186,28 +189,19 @@ impl Engine {
     /// The same where nobody asks or tells: it is only put away.
     fn shard_at_rest(&self, provider: &str) -> (MutexGuard<'_, Shard>, Place) {
         let hash = self.hash(provider);
-        let mut shard = self.lock_with_room(self.index(hash), [(provider, hash)]);
+        let index = self.index(hash);
+        let mut shard = self.lock(index);
+        if shard.count() >= self.room.most() && !shard.knows(provider, hash) {
+            drop(shard);
+            self.make_room(index);
+            shard = self.lock(index);
+        }
         let place = shard.place(provider, hash);
         (shard, place)
     }
 
     fn hash(&self, provider: &str) -> u64 {
         self.hasher.hash_one(provider)
-    }
-
-    /// Locks a shard, after there is room for those of the named providers that are new.
-    fn lock_with_room<'a>(
-        &self,
-        index: usize,
-        named: impl IntoIterator<Item = (&'a str, u64)>,
-    ) -> MutexGuard<'_, Shard> {
-        let shard = self.lock(index);
-        if shard.count() < self.room.most() || named.into_iter().all(|(name, hash)| shard.knows(name, hash)) {
-            return shard;
-        }
-        drop(shard);
-        self.make_room(index);
-        self.lock(index)
     }
 
     fn index(&self, hash: u64) -> usize {
@@ -243,12 +237,18 @@ impl Engine {
         Ok(profile)
     }
 
-    /// Records one observation.
+    /// Records an observation. The guest may hear of it later, but before anybody asks about its provider.
     pub(crate) fn record(&self, observation: &Observation<'_>, now: SystemTime) -> Result<(), EngineError> {
-        self.take_in(observation, now, |shard, place, packed| shard.record_together(packed, &[place]))
+        self.take_in(observation, now, |shard, place, packed| {
+            if can_wait(observation, packed) {
+                shard.record_later(packed, place)
+            } else {
+                shard.record(packed, place)
+            }
+        })
     }
 
-    /// Records one observation, and gives the signal of its provider at `now`.
+    /// Records an observation, and gives the signal of its provider at `now`.
     pub(crate) fn observe(
         &self,
         observation: &Observation<'_>,
@@ -279,7 +279,7 @@ impl Engine {
     fn with_profile<T>(
         &self,
         provider_type: &str,
-        then: impl FnOnce(&Arc<Profile>) -> T,
+        then: impl FnOnce(&Profile) -> T,
     ) -> Result<T, EngineError> {
         let (engine, added) = (self.number, self.template.profiles.count());
         LATEST.with_borrow_mut(|latest| {
@@ -462,6 +462,13 @@ impl Engine {
         let shards = 0..self.shards.len();
         shards.flat_map(|index| self.lock(index).names().map(Into::into).collect::<Vec<_>>()).collect()
     }
+}
+
+/// Can the guest be told of an observation together with others? What may be a refusal is told at once, and so is what
+/// is large.
+fn can_wait(observation: &Observation<'_>, packed: &[u8]) -> bool {
+    let went_well = observation.status.is_none_or(|status| (200..300).contains(&status));
+    went_well && observation.error.is_none() && packed.len() <= MOST_WAITING
 }
 
 /// Reads a signal that the component has packed.

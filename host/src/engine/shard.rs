@@ -4,23 +4,26 @@
 //! trap or an overrun the instance is dropped, never used again; the next call makes a new one, and each
 //! provider's state and observations are put into it when it is next asked for. Only the call that failed
 //! took no effect.
+//!
+//! Observations that can wait do so beside the state, and go in together: a crossing into the sandbox costs more than
+//! what most of them tell. Whoever asks about a provider has them told first, so that nobody sees the difference.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use hashbrown::HashTable;
 
-use super::bindings::EnginePre;
 use super::bindings::exports::runtime_signals::signals::types::Reading;
-use super::instance::{Answer, Call, Evidence, InputError, Instance, Judged, RecordError};
-use super::journal::{Journal, Run};
+use super::instance::{Answer, Call, Evidence, InputError, Instance, Judged};
+use super::journal::Journal;
 use super::kept::Kept;
-use super::limits::{Limits, Usage};
+use super::template::Template;
 use super::{EngineError, ToWit, packing};
 
-/// Bytes of observations after which a provider's state is exported again.
-const JOURNAL_BYTES: usize = 8 << 10;
+mod renewal;
+
+/// Bytes of observations of one provider that wait to be told: some dozens, which whoever asks waits for.
+const WAITING_BYTES: usize = 2 << 10;
 
 /// An instance and its providers.
 pub(super) struct Shard {
@@ -32,49 +35,6 @@ pub(super) struct Shard {
     by_name: HashTable<usize>,
     /// Counts how often a provider was asked or told about.
     uses: u64,
-}
-
-/// What instances are made of.
-pub(super) struct Template {
-    pub(super) prepared: EnginePre<Usage>,
-    pub(super) profiles: AddedProfiles,
-    pub(super) limits: Limits,
-    pub(super) latency_window: u32,
-}
-
-/// Profiles that were added, in their packed form. Each instance takes in what it lacks before its next call.
-#[derive(Default)]
-pub(super) struct AddedProfiles {
-    all: RwLock<Vec<Vec<u8>>>,
-    count: AtomicUsize,
-}
-
-impl AddedProfiles {
-    pub(super) fn add(&self, packed: Vec<u8>) {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        all.push(packed);
-        self.count.store(all.len(), Ordering::Release);
-    }
-
-    /// How many there are.
-    pub(super) fn count(&self) -> usize {
-        self.count.load(Ordering::Acquire)
-    }
-
-    /// Gives an instance those that it lacks.
-    fn catch_up(&self, instance: &mut Instance) -> Result<(), EngineError> {
-        if instance.profiles == self.count() {
-            return Ok(());
-        }
-        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
-        for packed in all.iter().skip(instance.profiles) {
-            instance.call(|Call { store, api, providers }| {
-                api.store().call_add_profile(store, providers, packed)
-            })??;
-            instance.profiles += 1;
-        }
-        Ok(())
-    }
 }
 
 /// What is known of a provider outside of the instance.
@@ -248,191 +208,73 @@ impl Shard {
         provider.map_or(&[], |provider| provider.kept.insert(Kept::new(judged, now)).signal())
     }
 
-    /// Records packed observations, in order: `places` names the provider of each. Tells of each whether it
-    /// was recorded.
+    /// Records a packed observation that can wait: it is told to the guest together with others.
     ///
-    /// They go in by one call. If that fails, each is tried alone, so that only the one at fault is lost.
-    pub(super) fn record(&mut self, packed: &mut [u8], places: &[Place]) -> Vec<Result<(), EngineError>> {
-        if self.record_together(packed, places).is_ok() {
-            return places.iter().map(|_| Ok(())).collect();
+    /// An error is that of telling them. What can be kept of them is kept.
+    pub(super) fn record_later(&mut self, packed: &[u8], place: Place) -> Result<(), EngineError> {
+        let Some(provider) = self.providers.get_mut(place.0) else { return Err(no_such_provider()) };
+        provider.journal.push(packed);
+        provider.kept = None;
+        if provider.journal.untold() > WAITING_BYTES {
+            self.handle(place)?;
+            self.relieve(place);
         }
-        let observations: Vec<_> = packing::split(packed).map(<[u8]>::to_vec).collect();
-        let alone =
-            |(mut one, place): (Vec<u8>, &Place)| self.record_together(&mut one, std::slice::from_ref(place));
-        observations.into_iter().zip(places).map(alone).collect()
+        Ok(())
     }
 
-    /// Records packed observations: all of them or none.
-    pub(super) fn record_together(&mut self, packed: &mut [u8], places: &[Place]) -> Result<(), EngineError> {
-        self.record_by(packed, places, |Call { store, api, providers }, packed, _| {
+    /// Records a packed observation.
+    pub(super) fn record(&mut self, packed: &mut [u8], place: Place) -> Result<(), EngineError> {
+        self.record_by(packed, None, place, |Call { store, api, providers }, packed, _| {
             api.store().call_record(store, providers, packed)
         })
     }
 
-    /// Records one packed observation, and gives the signal of its provider, packed as well.
-    pub(super) fn observe(
-        &mut self,
-        packed: &mut [u8],
-        place: Place,
-        now: SystemTime,
-    ) -> Result<&[u8], EngineError> {
-        let judged = self.record_by(packed, &[place], |Call { store, api, providers }, packed, handle| {
-            api.store().call_observe(store, providers, packed, handle, now.to_wit())
-        })?;
-        Ok(self.keep_signal(place, judged, now))
-    }
-
-    /// Records packed observations by a call of the guest, which knows the provider of the last by the handle: all of
-    /// them or none.
-    fn record_by<T>(
-        &mut self,
-        packed: &mut [u8],
-        places: &[Place],
-        call: impl FnOnce(Call<'_>, &[u8], u32) -> Answer<Result<T, RecordError>>,
-    ) -> Result<T, EngineError> {
-        let mut last = 0;
-        let mut at = 0;
-        for place in places {
-            let handle = self.handle(*place)?;
-            let rest = packed.get_mut(at..).unwrap_or_default();
-            packing::set_provider(rest, handle);
-            at += packing::split(rest).next().map_or(0, <[u8]>::len);
-            last = handle;
-        }
-        // A provider that was put back may have replaced the instance, and with it the handles.
-        let current = |place: &Place| self.handle_now(*place).is_some();
-        if !places.iter().all(current) {
-            return Err(EngineError::Trapped("while an earlier state was put back".into()));
-        }
-        let answer = self.call(|context| call(context, packed, last))??;
-        for (observation, place) in packing::split(packed).zip(places) {
-            self.keep(*place, observation, None);
-        }
-        // Only now: a state that is exported has all of them, so that none may be kept beside it.
-        places.iter().for_each(|place| self.relieve(*place));
-        Ok(answer)
-    }
-
-    /// Records one packed observation that has been read already.
+    /// Records a packed observation that has been read already.
     pub(super) fn record_reading(
         &mut self,
         packed: &mut [u8],
         place: Place,
         reading: &Reading,
     ) -> Result<(), EngineError> {
-        packing::set_provider(packed, self.handle(place)?);
-        self.call(|Call { store, api, providers }| {
+        self.record_by(packed, Some(reading), place, |Call { store, api, providers }, packed, _| {
             api.store().call_record_reading(store, providers, packed, reading)
-        })??;
-        self.keep(place, packed, Some(reading));
-        self.relieve(place);
-        Ok(())
+        })
     }
 
-    /// Keeps an observation that has been recorded.
-    fn keep(&mut self, place: Place, observation: &[u8], reading: Option<&Reading>) {
-        if let Some(provider) = self.providers.get_mut(place.0) {
-            provider.journal.push(observation, reading);
-            provider.kept = None;
-        }
-    }
-
-    /// Exports a provider's state in place of observations that have become many.
-    fn relieve(&mut self, place: Place) {
-        if self.providers.get(place.0).is_some_and(|provider| provider.journal.len() > JOURNAL_BYTES) {
-            self.checkpoint(place);
-        }
-    }
-
-    fn handle_now(&self, place: Place) -> Option<u32> {
-        let current =
-            |(generation, _): &(u64, u32)| *generation == self.generation && self.instance.is_some();
-        self.providers.get(place.0)?.handle.filter(current).map(|(_, handle)| handle)
-    }
-
-    /// The provider's handle in the present instance, which learns what it does not know yet.
-    fn handle(&mut self, place: Place) -> Result<u32, EngineError> {
-        if let Some(handle) = self.handle_now(place) {
-            return Ok(handle);
-        }
-        let Some(provider) = self.providers.get_mut(place.0) else {
-            return Err(EngineError::Refused("no such provider".into()));
-        };
-        let name = provider.name.clone();
-        let state = std::mem::take(&mut provider.state);
-        let mut journal = std::mem::take(&mut provider.journal);
-        let mut handle = self.restore(&name, &state, &mut journal);
-        if let Err(error) = &handle {
-            tracing::error!(provider = %name, %error, "the state cannot be put back as a whole");
-            (handle, journal) = self.salvage(&name, &state, &journal);
-        }
-        if let Some(provider) = self.providers.get_mut(place.0) {
-            provider.state = state;
-            provider.journal = journal;
-            provider.handle = handle.as_ref().ok().map(|handle| (self.generation, *handle));
-            provider.kept = None;
-        }
-        handle
-    }
-
-    /// Puts a provider's state and what came since into the present instance.
-    fn restore(&mut self, name: &str, state: &[u8], journal: &mut Journal) -> Result<u32, EngineError> {
-        let handle = self
-            .call(|Call { store, api, providers }| api.store().call_add_provider(store, providers, name))?;
-        if !state.is_empty() {
-            self.call(|Call { store, api, providers }| {
-                api.store().call_import_provider(store, providers, handle, state)
-            })??;
-        }
-        for run in journal.runs(handle) {
-            self.call(|Call { store, api, providers }| match run {
-                Run::Observations(packed) => {
-                    let recorded = api.store().call_record(store, providers, packed)?;
-                    Ok(recorded.map_err(EngineError::from))
-                }
-                Run::Read(packed, reading) => {
-                    let recorded = api.store().call_record_reading(store, providers, packed, reading)?;
-                    Ok(recorded.map_err(EngineError::from))
-                }
-            })??;
-        }
-        Ok(handle)
-    }
-
-    /// Puts back what can be: the state if it goes in, and each observation that does.
-    fn salvage(
+    /// Records a packed observation, and gives the signal of its provider, packed as well.
+    pub(super) fn observe(
         &mut self,
-        name: &str,
-        state: &[u8],
-        journal: &Journal,
-    ) -> (Result<u32, EngineError>, Journal) {
-        let state = if self.restore(name, state, &mut Journal::default()).is_ok() { state } else { &[] };
-        let mut kept = Journal::default();
-        for (observation, reading) in journal.entries() {
-            let mut longer = kept.clone();
-            longer.push(observation, reading);
-            if self.restore(name, state, &mut longer).is_ok() {
-                kept = longer;
-            }
-        }
-        (self.restore(name, state, &mut kept), kept)
+        packed: &mut [u8],
+        place: Place,
+        now: SystemTime,
+    ) -> Result<&[u8], EngineError> {
+        let judged =
+            self.record_by(packed, None, place, |Call { store, api, providers }, packed, handle| {
+                api.store().call_observe(store, providers, packed, handle, now.to_wit())
+            })?;
+        Ok(self.keep_signal(place, judged, now))
     }
 
-    /// Keeps a provider's present state outside of the instance.
-    ///
-    /// Where that fails, the observations are kept instead, as many as fit.
-    fn checkpoint(&mut self, place: Place) {
-        let Some(handle) = self.handle_now(place) else { return };
-        let state = self.call(|Call { store, api, providers }| {
-            api.store().call_export_provider(store, providers, handle)
-        });
-        let Some(provider) = self.providers.get_mut(place.0) else { return };
-        if let Ok(Ok(state)) = state {
-            provider.state = state;
-            provider.journal.clear();
-        } else {
-            tracing::error!(provider = %provider.name, "the state cannot be exported");
-            provider.journal.shorten(JOURNAL_BYTES);
+    /// Records an observation by a call of the guest, which knows the provider by the handle.
+    fn record_by<T, E: Into<EngineError>>(
+        &mut self,
+        packed: &mut [u8],
+        reading: Option<&Reading>,
+        place: Place,
+        call: impl FnOnce(Call<'_>, &[u8], u32) -> Answer<Result<T, E>>,
+    ) -> Result<T, EngineError> {
+        let handle = self.handle(place)?;
+        packing::set_provider(packed, handle);
+        let answer = self.call(|context| call(context, packed, handle))?.map_err(Into::into)?;
+        if let Some(provider) = self.providers.get_mut(place.0) {
+            provider.journal.push_told(packed, reading);
+            provider.kept = None;
         }
+        self.relieve(place);
+        Ok(answer)
     }
+}
+
+fn no_such_provider() -> EngineError {
+    EngineError::Refused("no such provider".into())
 }

@@ -32,15 +32,10 @@ struct Type {
 impl Serving {
     /// What serves this type; `None` for the built-in parser.
     pub(super) fn of(&self, provider_type: &str) -> Option<Arc<Loaded>> {
-        if !self.any() {
+        if self.served.load(Ordering::Acquire) == 0 {
             return None;
         }
         self.find(provider_type)?.parser.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Is any type served?
-    pub(super) fn any(&self) -> bool {
-        self.served.load(Ordering::Acquire) > 0
     }
 
     /// Exchanges all that serves. Each type is served by the one or the other at any time.

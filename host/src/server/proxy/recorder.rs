@@ -100,23 +100,16 @@ pub(in super::super) fn record_waiting(state: &AppState) {
     let _turn = recorder.turn.lock().unwrap_or_else(PoisonError::into_inner);
     while let Some(batch) = recorder.next_batch() {
         let observations: Vec<_> = batch.iter().map(Report::observation).collect();
-        match state.service.observe_batch(&observations) {
-            Ok(outcomes) => {
-                for (observation, outcome) in observations.iter().zip(outcomes) {
-                    match outcome {
-                        Ok(()) => state.recorded(observation),
-                        Err(error) => not_recorded(observation.provider, &error),
-                    }
+        for (observation, outcome) in observations.iter().zip(state.service.observe_batch(&observations)) {
+            match outcome {
+                Ok(()) => state.recorded(observation),
+                Err(error) => {
+                    tracing::warn!(provider = observation.provider, %error, "a call that was passed on is not recorded");
                 }
             }
-            Err(error) => observations.iter().for_each(|lost| not_recorded(lost.provider, &error)),
         }
         drop(observations);
         // Who was told nothing has gone away.
         batch.into_iter().filter_map(|report| report.done).for_each(|done| _ = done.send(()));
     }
-}
-
-fn not_recorded(provider: &str, error: &crate::error::Error) {
-    tracing::warn!(provider, %error, "a call that was passed on is not recorded");
 }
