@@ -28,7 +28,7 @@ pub(crate) struct Profile {
 /// A header that is asked for by its whole name.
 #[derive(Clone, Debug)]
 struct Exact {
-    mark: [u8; 3],
+    mark: u32,
     name: Box<[u8]>,
     id: u8,
 }
@@ -115,17 +115,25 @@ fn find<'a>(same_length: &'a [Exact], name: &[u8]) -> Option<&'a Exact> {
 }
 
 /// Three bytes of a name that tell most names of one length apart, in either case.
-fn mark_of(name: &[u8]) -> [u8; 3] {
+fn mark_of(name: &[u8]) -> u32 {
     let at = |index: usize| name.get(index).copied().unwrap_or_default() | 0x20;
-    [at(name.len() / 2), at(name.len().saturating_sub(7)), at(name.len().saturating_sub(1))]
+    u32::from_le_bytes([
+        at(name.len() / 2),
+        at(name.len().saturating_sub(7)),
+        at(name.len().saturating_sub(1)),
+        0,
+    ])
 }
 
 /// Appends a frame, unless its value is too long for one.
 pub(crate) fn push_frame(frames: &mut Vec<u8>, id: u8, name: &[u8], value: &[u8]) {
     let Ok(length) = u16::try_from(name.len() + value.len()) else { return };
     let [low, high] = length.to_le_bytes();
+    frames.reserve(usize::from(length) + 3);
     frames.extend_from_slice(&[id, low, high]);
-    frames.extend_from_slice(name);
+    if !name.is_empty() {
+        frames.extend_from_slice(name);
+    }
     frames.extend_from_slice(value);
 }
 
