@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use minisign::KeyPair;
+use runtime_signals::clock::Clock;
 use runtime_signals::parsers::{Candidate, Install, Installed, Options, ParserError, Parsers, TrustedKey};
 use runtime_signals::{Observation, Store, StoreOptions};
 use tempfile::TempDir;
@@ -146,4 +147,31 @@ pub(crate) fn built(name: &str) -> Vec<u8> {
     let file = Path::new(env!("RUNTIME_SIGNALS_ENGINE_WASM")).with_file_name(name);
     std::fs::read(&file)
         .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask components`", file.display()))
+}
+
+#[test]
+fn what_a_parser_reads_counts_from_the_first_response_after_a_clock_was_set_back() {
+    let scene = Scene::new();
+    let (is_some, value) = (guests::ANSWER + 8, guests::ANSWER + 16);
+    let reads_status = format!(
+        "(i32.store8 (i32.const {is_some}) (i32.const 1))
+         (i64.store (i32.const {value}) (i64.extend_i32_u (local.get $status)))"
+    );
+    scene.install(&Guest::new("1.0.0").parse(reads_status)).unwrap();
+    let clock = ManualClock::new();
+    let parsers = Options {
+        state_dir: Some(scene.state_dir()),
+        keys: vec![scene.signer.trusted(&["acme"])],
+        ..Options::default()
+    };
+    let store = Store::with_options(StoreOptions { parsers: Some(parsers), ..options(&clock) }).unwrap();
+    let left = |status| {
+        let response = Observation { status: Some(status), ..response(&HEADERS) };
+        store.observe(&response).unwrap().quota_remaining
+    };
+    let right = clock.now();
+    clock.advance(Duration::from_hours(24));
+    assert_eq!(left(250), Some(250));
+    clock.set(right);
+    assert_eq!(left(251), Some(251));
 }

@@ -225,7 +225,7 @@ impl Store {
     /// # Errors
     /// The engine failed. Where it failed to record, nothing was recorded.
     pub fn observe(&self, observation: &Observation<'_>) -> Result<Signal, Error> {
-        let (engine, now) = (&self.inner.engine, self.now());
+        let (engine, now) = (&self.inner.engine, self.time_to_record());
         if observation.provider.is_empty() {
             return Ok(Signal::unknown(String::new(), now));
         }
