@@ -9,9 +9,10 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
 use std::time::{Duration, SystemTime};
 
+use crossbeam_utils::CachePadded;
 use hashbrown::DefaultHashBuilder;
 use wasmtime::Config;
 use wasmtime::component::{Component, Linker};
@@ -79,6 +80,9 @@ struct Latest {
 
 /// Provider types whose profiles are kept.
 const MOST_PROFILES: usize = 1024;
+/// How often a thread gives way to one that holds a shard before it sleeps: a call takes microseconds, and to be woken
+/// takes longer.
+const TRIES: u32 = 50;
 /// Largest packed observation that waits to be told together with others, in bytes.
 const MOST_WAITING: usize = 1024;
 /// Instances a core where nothing else is asked for.
@@ -116,7 +120,8 @@ impl Default for EngineOptions {
 /// All shards.
 pub(crate) struct Engine {
     number: usize,
-    shards: Box<[Mutex<Shard>]>,
+    /// Each in cache lines of its own: they are changed by different cores.
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
     template: Arc<Template>,
     room: Room,
     hasher: DefaultHashBuilder,
@@ -171,7 +176,7 @@ impl Engine {
         let shards = if options.shards == 0 { SHARDS_A_CORE * cores() } else { options.shards };
         Ok(Self {
             number: ENGINES.fetch_add(1, Ordering::Relaxed),
-            shards: (0..shards).map(|_| Mutex::new(Shard::new(template.clone()))).collect(),
+            shards: (0..shards).map(|_| CachePadded::new(Mutex::new(Shard::new(template.clone())))).collect(),
             template,
             room: Room::new(options.providers, shards),
             hasher: DefaultHashBuilder::default(),
@@ -214,8 +219,16 @@ impl Engine {
         reason = "there is at least one shard, and indices are modulo their number"
     )]
     fn lock(&self, index: usize) -> MutexGuard<'_, Shard> {
-        // A panic of another thread leaves a shard as it was between two calls.
-        self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
+        let shard = &self.shards[index];
+        for _ in 0..TRIES {
+            match shard.try_lock() {
+                Ok(taken) => return taken,
+                // A panic of another thread leaves a shard as it was between two calls.
+                Err(TryLockError::Poisoned(error)) => return error.into_inner(),
+                Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            }
+        }
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How a provider type is read.
@@ -491,6 +504,8 @@ fn config(limits: &Limits) -> Config {
         .wasm_component_model(true)
         // Nobody reads where a stripped component has trapped, and finding out costs more than a new instance.
         .wasm_backtrace_max_frames(None)
+        .generate_address_map(false)
+        .native_unwind_info(false)
         .memory_init_cow(true);
     config
 }
