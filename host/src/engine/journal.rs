@@ -65,8 +65,11 @@ impl Journal {
         self.packed.len() + self.readings.len() * READING_BYTES
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Forgets all of it, and keeps memory for about so many bytes.
+    pub(super) fn clear(&mut self, bytes: usize) {
         self.packed.clear();
+        // It doubles as it grows.
+        self.packed.shrink_to(2 * bytes);
         self.readings.clear();
         self.told = 0;
     }

@@ -23,7 +23,7 @@ use super::{EngineError, ToWit, packing};
 mod renewal;
 
 /// Bytes of observations of one provider that wait to be told: some dozens, which whoever asks waits for.
-const WAITING_BYTES: usize = 2 << 10;
+const WAITING_BYTES: usize = 4 << 10;
 
 /// An instance and its providers.
 pub(super) struct Shard {
