@@ -6,10 +6,8 @@
 //! the network or the disk.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, SystemTime};
 
 use crossbeam_utils::CachePadded;
@@ -34,6 +32,7 @@ mod limits;
 mod packed_signal;
 mod packing;
 mod profile;
+mod profiles;
 mod room;
 mod shard;
 mod template;
@@ -52,6 +51,7 @@ pub(crate) use room::Keeper;
 
 use bindings::exports::runtime_signals::signals::runtime_signals::CommitOutcome;
 use instance::Call;
+use profiles::Profiles;
 use room::Room;
 use shard::{Place, Shard};
 use template::{AddedProfiles, Template};
@@ -62,24 +62,8 @@ pub const COMPONENT: &[u8] = include_bytes!(env!("RUNTIME_SIGNALS_ENGINE_WASM"))
 thread_local! {
     /// Where single observations are packed, so that the hot path allocates nothing.
     static PACKED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    /// The profile by which this thread has packed last: nothing that threads share is written to look it up.
-    static LATEST: RefCell<Option<Latest>> = const { RefCell::new(None) };
 }
 
-/// Tells engines apart.
-static ENGINES: AtomicUsize = AtomicUsize::new(0);
-
-/// A profile that was looked up.
-struct Latest {
-    engine: usize,
-    /// How many profiles had been added by then.
-    added: usize,
-    provider_type: Box<str>,
-    profile: Arc<Profile>,
-}
-
-/// Provider types whose profiles are kept.
-const MOST_PROFILES: usize = 1024;
 /// How often a thread gives way to one that holds a shard before it sleeps: a call takes microseconds, and to be woken
 /// takes longer.
 const TRIES: u32 = 50;
@@ -119,14 +103,12 @@ impl Default for EngineOptions {
 
 /// All shards.
 pub(crate) struct Engine {
-    number: usize,
     /// Each in cache lines of its own: they are changed by different cores.
     shards: Box<[CachePadded<Mutex<Shard>>]>,
     template: Arc<Template>,
     room: Room,
     hasher: DefaultHashBuilder,
-    /// How provider types are read, as far as they were asked about.
-    profiles: RwLock<HashMap<Box<str>, Arc<Profile>, DefaultHashBuilder>>,
+    profiles: Profiles,
 }
 
 /// What a commit should do.
@@ -175,12 +157,11 @@ impl Engine {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         let shards = if options.shards == 0 { SHARDS_A_CORE * cores() } else { options.shards };
         Ok(Self {
-            number: ENGINES.fetch_add(1, Ordering::Relaxed),
             shards: (0..shards).map(|_| CachePadded::new(Mutex::new(Shard::new(template.clone())))).collect(),
             template,
             room: Room::new(options.providers, shards),
             hasher: DefaultHashBuilder::default(),
-            profiles: RwLock::default(),
+            profiles: Profiles::new(),
         })
     }
 
@@ -231,25 +212,6 @@ impl Engine {
         shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How a provider type is read.
-    pub(crate) fn profile(&self, provider_type: &str) -> Result<Arc<Profile>, EngineError> {
-        if let Some(profile) = self.profiles.read().unwrap_or_else(PoisonError::into_inner).get(provider_type)
-        {
-            return Ok(profile.clone());
-        }
-        let added = self.template.profiles.count();
-        let described = self.lock(0).call(|Call { store, api, providers }| {
-            api.store().call_describe(store, providers, provider_type)
-        })?;
-        let profile = Arc::new(Profile::new(described));
-        let mut profiles = self.profiles.write().unwrap_or_else(PoisonError::into_inner);
-        // What was described before a profile was added may be outdated.
-        if profiles.len() < MOST_PROFILES && self.template.profiles.count() == added {
-            profiles.insert(provider_type.into(), profile.clone());
-        }
-        Ok(profile)
-    }
-
     /// Records an observation. The guest may hear of it later, but before anybody asks about its provider.
     pub(crate) fn record(&self, observation: &Observation<'_>, now: SystemTime) -> Result<(), EngineError> {
         self.take_in(observation, now, |shard, place, packed| {
@@ -288,28 +250,6 @@ impl Engine {
         })
     }
 
-    /// Hands over how a provider type is read.
-    fn with_profile<T>(
-        &self,
-        provider_type: &str,
-        then: impl FnOnce(&Profile) -> T,
-    ) -> Result<T, EngineError> {
-        let (engine, added) = (self.number, self.template.profiles.count());
-        LATEST.with_borrow_mut(|latest| {
-            let is_it = |latest: &Latest| {
-                latest.engine == engine && latest.added == added && *latest.provider_type == *provider_type
-            };
-            let known = match latest.take().filter(is_it) {
-                Some(known) => known,
-                None => {
-                    let profile = self.profile(provider_type)?;
-                    Latest { engine, added, provider_type: provider_type.into(), profile }
-                }
-            };
-            Ok(then(&latest.insert(known).profile))
-        })
-    }
-
     /// Records one observation that a parser has read. Nothing else of the response goes in.
     pub(crate) fn record_reading(
         &self,
@@ -343,12 +283,6 @@ impl Engine {
     /// The runtime, for other components beside the engine's own.
     pub(crate) fn runtime(&self) -> &wasmtime::Engine {
         self.template.prepared.engine()
-    }
-
-    /// Adds a profile in its packed form.
-    pub(crate) fn add_profile(&self, packed: Vec<u8>) {
-        self.template.profiles.add(packed);
-        self.profiles.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// When a request can pass.
