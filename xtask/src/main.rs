@@ -15,6 +15,7 @@ mod parsers;
 mod profiles;
 mod released;
 mod reproduce;
+mod sanitize;
 mod suite;
 mod toolchain;
 mod workspace;
@@ -74,6 +75,8 @@ enum Task {
     Deny(deny::Options),
     /// Builds the fuzz targets and runs them for a while
     Fuzz(fuzz::Options),
+    /// Builds the tests of the sandbox with AddressSanitizer and runs them
+    Sanitize,
     /// Writes docs/providers.md from the built-in profiles
     Profiles,
     /// Builds the parsers in JavaScript and Python, and tests them
@@ -174,6 +177,7 @@ fn execute(task: Task) -> Result<ExitCode> {
         }
         Task::Deny(options) => deny::deny(&workspace, &options).map(|()| ExitCode::SUCCESS),
         Task::Fuzz(options) => fuzz::fuzz(&workspace, &options).map(|()| ExitCode::SUCCESS),
+        Task::Sanitize => sanitize::sanitize(&workspace),
         Task::Profiles => profiles::write(&workspace.root).map(|()| ExitCode::SUCCESS),
         Task::Parsers => parsers::test(&workspace),
         Task::Registry => {
