@@ -7,7 +7,7 @@ mod page;
 use serde_json::{Value, json};
 
 use self::browser::Browser;
-use crate::cli::{Home, call};
+use crate::cli::{Home, call, lines};
 use crate::serve::client::{ALONE, Service, configure, eventually};
 
 const TOKEN: &str = "0123456789abcdef0123";
@@ -164,6 +164,23 @@ fn a_service_that_is_gone_is_told_and_found_again() {
     assert_ne!(colour(".status"), colour(".meta"));
     service.observe(&[call("mine", 429, json!({"retry-after": "90"}))]);
     browser.until_text(".status", |text| text == "exhausted rate limited");
+}
+
+#[test]
+fn what_changed_while_the_service_was_away_is_announced() {
+    let service = Service::start();
+    service.observe(&[limited("mine", 15, "10m")]);
+    let browser = look_at(&service);
+    wait_for_names(&browser, &["mine"]);
+    let address = service.address.to_string();
+    let (home, _) = service.end_by(nix::sys::signal::Signal::SIGTERM);
+    browser.until_text("#connection-text", |text| text.starts_with("Disconnected since "));
+    let refused = lines(&[call("mine", 429, json!({"retry-after": "900"}))]);
+    assert_eq!(home.run_with(&["ingest"], &refused).status, 0);
+
+    let _service = Service::listening(home, &address, &[]);
+    browser.evaluate("document.querySelector('#retry').click()");
+    browser.until_text("#announcements", |text| text.contains("mine is exhausted, rate limited, until "));
 }
 
 #[test]

@@ -31,10 +31,12 @@ function plan() {
 }
 
 /** Takes in an event of `/v1/events`. */
-function take({ signal, fresh, age_ns: age, before }) {
+function take({ signal, fresh, age_ns: age }) {
   const name = signal.provider;
   const record = records.get(name) ?? { name, sparkline: new Sparkline() };
   records.set(name, record);
+  // Not what the event says was before: after some were missed, all signals come anew.
+  const before = record.signal?.status;
   Object.assign(record, { signal, urgency: urgency(signal) });
   record.sparkline.add(signal, connection.now());
   takeNews(record, fresh, age);
