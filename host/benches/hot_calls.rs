@@ -165,18 +165,19 @@ fn code(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Records over 1,000 providers, by one thread and by two. The floor is that of threads that share nothing: each has a
-/// native store of its own.
+/// Records over 1,000 providers, by one thread and by two: of two, each about providers of its own, or both about the
+/// same. The floor is that of threads that share nothing: each has a native store of its own.
 fn two_threads(criterion: &mut Criterion) {
     const CALLS: usize = 20_000;
     const PROVIDERS: usize = 1000;
     let [case, ..] = Case::all();
-    let names: Vec<String> = (0..PROVIDERS).map(|index| format!("provider-{index}")).collect();
+    let names: Vec<String> = (0..2 * PROVIDERS).map(|index| format!("provider-{index}")).collect();
+    // Two threads are half a round apart.
     let order = |thread: usize| (0..CALLS).map(move |index| (index * 7 + thread * 500) % PROVIDERS);
     let matcher = Matcher::new(case.provider_type);
     let on_native = |thread: usize| {
         let mut native = runtime_signals_core::Store::new(0);
-        let handles: Vec<u32> = names.iter().map(|name| native.add_provider(name)).collect();
+        let handles: Vec<u32> = names[..PROVIDERS].iter().map(|name| native.add_provider(name)).collect();
         let (mut frames, mut packed) = (Vec::new(), Vec::new());
         for provider in order(thread) {
             packed.clear();
@@ -185,11 +186,16 @@ fn two_threads(criterion: &mut Criterion) {
         }
     };
     let product = store();
-    let on_product = |thread: usize| {
+    let on_product = |thread: usize, names: &[String]| {
         order(thread).for_each(|provider| product.record(&case.observation(&names[provider])).unwrap());
     };
-    let layers: [(&str, &(dyn Fn(usize) + Sync)); 2] =
-        [("native, nothing shared", &on_native), ("product", &on_product)];
+    let on_own = |thread: usize| on_product(thread, &names[thread * PROVIDERS..][..PROVIDERS]);
+    let on_same = |thread: usize| on_product(thread, &names[..PROVIDERS]);
+    let layers: [(&str, &(dyn Fn(usize) + Sync)); 3] = [
+        ("native, nothing shared", &on_native),
+        ("product, providers of its own", &on_own),
+        ("product, the same providers", &on_same),
+    ];
     let mut group = criterion.benchmark_group("20,000 records a thread over 1,000 providers");
     group.sample_size(20);
     for (layer, record) in layers {
