@@ -7,6 +7,8 @@ use jiff::fmt::friendly::{Spacing, SpanParser, SpanPrinter};
 use serde::de::{self, Visitor};
 use serde::{Deserializer, Serializer};
 
+use super::problem::quoted;
+
 /// Keeps every sum of a time and a setting far from overflow.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 const EXAMPLES: &str = "write a number and a unit, such as 500ms, 90s or 5m";
@@ -30,10 +32,10 @@ impl Visitor<'_> for Text {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
         match SpanParser::new().parse_unsigned_duration(text.trim()) {
-            Err(_) => Err(E::custom(format_args!("{text:?} is no duration; {EXAMPLES}"))),
+            Err(_) => Err(E::custom(format_args!("{} is no duration; {EXAMPLES}", quoted(text)))),
             Ok(Duration::ZERO) => Err(E::custom(format_args!("a duration of zero; {EXAMPLES}"))),
             Ok(duration) if duration > LONGEST => {
-                Err(E::custom(format_args!("{text:?} is longer than 366 days; {EXAMPLES}")))
+                Err(E::custom(format_args!("{} is longer than 366 days; {EXAMPLES}", quoted(text))))
             }
             Ok(duration) => Ok(duration),
         }

@@ -235,6 +235,20 @@ mod tests {
     }
 
     #[test]
+    fn of_long_texts_a_message_tells_the_start_and_what_is_wrong() {
+        let long = "9; ".repeat(10_000);
+        for (text, wrong) in [
+            (format!("[refresh]\ninterval = \"{long}\"\n"), "is no duration"),
+            (format!("[service]\nlisten = \"{long}\"\n"), "is no address"),
+            (format!("[\"{long}\"]\n"), "unknown key"),
+            (format!("[[providers]]\nname = \"a\"\n\"{long}\" = 1\n"), "unknown key"),
+        ] {
+            let problem = refused(&text);
+            assert!(problem.len() < 2_000 && problem.contains(wrong), "{problem}");
+        }
+    }
+
+    #[test]
     fn no_message_repeats_a_secret() {
         let text =
             "[[providers]]\nname = \"a\"\ntype = \"x\"\nbase_url = \"ftp://me:hunter2@h/?key=hunter2\"\n";

@@ -17,6 +17,11 @@ pub struct ConfigProblem {
     pub remedy: String,
 }
 
+/// Longest value, key and other text in a message, in characters.
+const LONGEST_VALUE: usize = 60;
+const LONGEST_KEY: usize = 200;
+const LONGEST_TEXT: usize = 500;
+
 /// A step into a document.
 #[derive(Clone, Copy)]
 pub(super) enum Step<'a> {
@@ -34,7 +39,7 @@ impl ConfigProblem {
 
     /// A key or a value is refused.
     pub(super) fn value(path: String, error: &toml::de::Error, text: &str) -> Self {
-        let key = if path == "." { String::new() } else { path };
+        let key = if path == "." { String::new() } else { start_of(&path, LONGEST_KEY) };
         let line = line_of(error, text);
         let message = error.message().trim();
         if let Some(rest) = message.strip_prefix("unknown field ") {
@@ -45,7 +50,8 @@ impl ConfigProblem {
             None if message.starts_with("missing field") => (message, "add it".to_owned()),
             None => (message, "docs/runtime-signals.toml shows what can stand there".to_owned()),
         };
-        Self { line, key, problem: problem.replace('\n', " "), remedy }
+        let problem = start_of(&problem.replace('\n', " "), LONGEST_TEXT);
+        Self { line, key, problem, remedy: start_of(&remedy, LONGEST_TEXT) }
     }
 
     /// What stands at this place of the text is refused.
@@ -63,7 +69,9 @@ impl ConfigProblem {
                 Step::Item(position) => key.push_str(&format!("[{position}]")),
             }
         }
-        Self { line: find(path, text).unwrap_or(1), key, problem: problem.into(), remedy: remedy.into() }
+        let key = start_of(&key, LONGEST_KEY);
+        let problem = start_of(&problem.into(), LONGEST_TEXT);
+        Self { line: find(path, text).unwrap_or(1), key, problem, remedy: remedy.into() }
     }
 }
 
@@ -78,6 +86,20 @@ impl fmt::Display for ConfigProblem {
 }
 
 impl std::error::Error for ConfigProblem {}
+
+/// A value for a message, in quotation marks: of a long one the start, since who reads it has the file.
+pub(super) fn quoted(value: &str) -> String {
+    format!("{:?}", start_of(value, LONGEST_VALUE))
+}
+
+/// The start of a text, of so many characters.
+fn start_of(text: &str, most: usize) -> String {
+    let mut start: String = text.chars().take(most).collect();
+    if start.len() < text.len() {
+        start.push('…');
+    }
+    start
+}
 
 /// From "`lisen`, expected one of `listen`, `socket`" to advice.
 fn known_keys(message: &str) -> String {

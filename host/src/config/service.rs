@@ -9,6 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::duration;
+use super::problem::quoted;
 
 /// Where the service listens unless it is told otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7433);
@@ -109,7 +110,8 @@ impl std::str::FromStr for Listen {
             "off" => Ok(Self::Off),
             text => text.parse().map(Self::On).map_err(|_| {
                 format!(
-                    "{text:?} is no address; write an IP address and a port, such as {DEFAULT_LISTEN}, or off"
+                    "{} is no address; write an IP address and a port, such as {DEFAULT_LISTEN}, or off",
+                    quoted(text)
                 )
             }),
         }

@@ -8,6 +8,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::duration;
+use super::problem::quoted;
 
 /// Holds the server's URL, and wins over the file.
 const VARIABLE: &str = "RUNTIME_SIGNALS_SHARED_URL";
@@ -141,8 +142,9 @@ impl TryFrom<String> for SharedPrefix {
         let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:{}".contains(&byte);
         if text.is_empty() || text.len() > LONGEST_PREFIX || !text.bytes().all(is_fit) {
             return Err(format!(
-                "{text:?} is no prefix; write 1 to {LONGEST_PREFIX} letters, digits and -_.:{{}}, such as \
-                 \"runtime-signals\""
+                "{} is no prefix; write 1 to {LONGEST_PREFIX} letters, digits and -_.:{{}}, such as \
+                 \"runtime-signals\"",
+                quoted(&text)
             ));
         }
         Ok(Self(text))
