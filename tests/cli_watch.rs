@@ -147,6 +147,8 @@ fn providers_are_shown_as_they_change_and_keys_work() {
     terminal
         .until("it fits into another size", |text| text.lines().count() <= 10 && text.contains("q leave"));
     terminal.resize(ROWS, COLUMNS);
+    // A key that is pressed in the same moment would wait for the next one in crossterm.
+    terminal.until("it has its size again", |text| text.lines().count() > 10);
     // A single escape is told from a sequence by what does not follow it.
     terminal.press("\u{1b}");
     terminal.until("back to the list", |text| text.contains("PROVIDER"));
