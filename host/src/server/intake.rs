@@ -180,7 +180,7 @@ impl Tally {
 }
 
 /// Records whole lines; blank ones count for their numbers only.
-pub(super) fn record_lines(state: &AppState, bytes: &[u8], tally: &mut Tally) -> Result<(), Problem> {
+pub(super) fn record_lines(state: &AppState, bytes: &[u8], tally: &mut Tally) {
     let mut calls = Vec::new();
     for line in bytes.strip_suffix(b"\n").unwrap_or(bytes).split(|byte| *byte == b'\n') {
         tally.lines += 1;
@@ -196,22 +196,19 @@ pub(super) fn record_lines(state: &AppState, bytes: &[u8], tally: &mut Tally) ->
             Err(reason) => tally.refuse(tally.lines, reason),
         }
     }
-    record(state, &calls, tally)
+    record(state, &calls, tally);
 }
 
 /// Records one observation that is a whole body.
-pub(super) fn record_one(state: &AppState, bytes: &[u8], tally: &mut Tally) -> Result<(), Problem> {
+pub(super) fn record_one(state: &AppState, bytes: &[u8], tally: &mut Tally) {
     tally.lines += 1;
     match Call::read(bytes) {
         Ok(call) => record(state, &[(1, call)], tally),
-        Err(reason) => {
-            tally.refuse(1, reason);
-            Ok(())
-        }
+        Err(reason) => tally.refuse(1, reason),
     }
 }
 
-fn record(state: &AppState, calls: &[(u64, Call)], tally: &mut Tally) -> Result<(), Problem> {
+fn record(state: &AppState, calls: &[(u64, Call)], tally: &mut Tally) {
     let most = state.config().service.limits.providers;
     let mut numbers = Vec::with_capacity(calls.len());
     let mut observations: Vec<Observation<'_>> = Vec::with_capacity(calls.len());
@@ -244,7 +241,6 @@ fn record(state: &AppState, calls: &[(u64, Call)], tally: &mut Tally) -> Result<
             Err(error) => tally.refuse(number, error),
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]

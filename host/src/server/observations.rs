@@ -136,15 +136,14 @@ async fn record(
     let state = state.clone();
     let mut so_far = std::mem::take(tally);
     let recorded = tokio::task::spawn_blocking(move || {
-        let outcome = match division {
+        match division {
             Division::Lines => record_lines(&state, &bytes, &mut so_far),
             Division::Whole => record_one(&state, &bytes, &mut so_far),
-        };
-        (so_far, outcome)
+        }
+        so_far
     });
-    let (so_far, outcome) = recorded
+    *tally = recorded
         .await
         .map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "recording ended unexpectedly"))?;
-    *tally = so_far;
-    outcome
+    Ok(())
 }
