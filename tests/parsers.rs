@@ -83,16 +83,21 @@ impl Scene {
     /// The same with a store that keeps this many latencies of each provider.
     fn remembering(samples: u32) -> Self {
         let scene = Self::new();
-        let parsers = Options {
-            state_dir: Some(scene.state_dir()),
-            keys: vec![scene.signer.trusted(&["acme"])],
-            ..Options::default()
-        };
+        let parsers = scene.options();
         // Of two readings of one time the one that says less is left counts: here time goes on.
         let mut options =
             StoreOptions { parsers: Some(parsers), clock: None, ..options(&ManualClock::new()) };
         options.engine.latency_window = samples;
         Self { store: Store::with_options(options).unwrap(), ..scene }
+    }
+
+    /// Options of another store with these parsers, which trusts the publisher with type `acme`.
+    fn options(&self) -> Options {
+        Options {
+            state_dir: Some(self.state_dir()),
+            keys: vec![self.signer.trusted(&["acme"])],
+            ..Options::default()
+        }
     }
 
     fn parsers(&self) -> &Arc<Parsers> {
@@ -152,19 +157,11 @@ pub(crate) fn built(name: &str) -> Vec<u8> {
 #[test]
 fn what_a_parser_reads_counts_from_the_first_response_after_a_clock_was_set_back() {
     let scene = Scene::new();
-    let (is_some, value) = (guests::ANSWER + 8, guests::ANSWER + 16);
-    let reads_status = format!(
-        "(i32.store8 (i32.const {is_some}) (i32.const 1))
-         (i64.store (i32.const {value}) (i64.extend_i32_u (local.get $status)))"
-    );
+    let reads_status = guests::requests_left("(i64.extend_i32_u (local.get $status))");
     scene.install(&Guest::new("1.0.0").parse(reads_status)).unwrap();
     let clock = ManualClock::new();
-    let parsers = Options {
-        state_dir: Some(scene.state_dir()),
-        keys: vec![scene.signer.trusted(&["acme"])],
-        ..Options::default()
-    };
-    let store = Store::with_options(StoreOptions { parsers: Some(parsers), ..options(&clock) }).unwrap();
+    let parsers = Some(scene.options());
+    let store = Store::with_options(StoreOptions { parsers, ..options(&clock) }).unwrap();
     let left = |status| {
         let response = Observation { status: Some(status), ..response(&HEADERS) };
         store.observe(&response).unwrap().quota_remaining

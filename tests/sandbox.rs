@@ -13,8 +13,8 @@ use crate::support::{ManualClock, options, store};
 
 const NO_HEADERS: &[(&str, &str)] = &[];
 
-/// A finished call of `latency_ms`, to a model that can be the name of a fault.
-/// A success, or a refusal that makes the engine fail: it is told at once.
+/// A finished call of `latency_ms`: a success, or with the name of a fault a failure that makes the engine fail as well,
+/// which is told at once.
 fn call<'a>(provider: &'a str, latency_ms: u64, fault: Option<&'a str>) -> Observation<'a> {
     let status = Some(if fault.is_some() { 503 } else { 200 });
     let latency = Duration::from_millis(latency_ms);

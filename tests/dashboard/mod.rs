@@ -41,6 +41,27 @@ fn names(browser: &Browser) -> Vec<String> {
     serde_json::from_value(names).unwrap()
 }
 
+/// A browser at the page of a service that knows `mine` and has ended, with what is needed to start it again.
+fn look_at_one_that_ends() -> (Browser, Home, String) {
+    let service = Service::start();
+    service.observe(&[limited("mine", 15, "10m")]);
+    let browser = look_at(&service);
+    wait_for_names(&browser, &["mine"]);
+    let address = service.address.to_string();
+    let (home, _) = service.end_by(nix::sys::signal::Signal::SIGTERM);
+    browser.until_text("#connection-text", |text| {
+        text.starts_with("Disconnected since ") && text.contains("next try in")
+    });
+    (browser, home, address)
+}
+
+/// Starts it again, and has the page look for it.
+fn start_again(browser: &Browser, home: Home, address: &str) -> Service {
+    let service = Service::listening(home, address, &[]);
+    browser.evaluate("document.querySelector('#retry').click()");
+    service
+}
+
 fn wait_for_names(browser: &Browser, wanted: &[&str]) {
     eventually(|| (names(browser) == wanted).then_some(()));
 }
@@ -139,15 +160,7 @@ fn the_most_urgent_come_first_and_a_filter_finds_the_rest() {
 
 #[test]
 fn a_service_that_is_gone_is_told_and_found_again() {
-    let service = Service::start();
-    service.observe(&[limited("mine", 15, "10m")]);
-    let browser = look_at(&service);
-    wait_for_names(&browser, &["mine"]);
-    let address = service.address.to_string();
-    let (home, _) = service.end_by(nix::sys::signal::Signal::SIGTERM);
-    browser.until_text("#connection-text", |text| {
-        text.starts_with("Disconnected since ") && text.contains("next try in")
-    });
+    let (browser, home, address) = look_at_one_that_ends();
     browser.until_text("#announcements", |text| text == "Disconnected from the service.");
     // What was known is still there, without the colours of what is.
     assert_eq!(names(&browser), ["mine"]);
@@ -157,8 +170,7 @@ fn a_service_that_is_gone_is_told_and_found_again() {
     assert_eq!(colour(".status"), colour(".meta"));
     browser.screenshot("disconnected");
 
-    let service = Service::listening(home, &address, &[]);
-    browser.evaluate("document.querySelector('#retry').click()");
+    let service = start_again(&browser, home, &address);
     browser.until_text("#connection-text", |text| text == "Live");
     browser.until_text("#announcements", |text| text == "Connected to the service again.");
     assert_ne!(colour(".status"), colour(".meta"));
@@ -168,18 +180,11 @@ fn a_service_that_is_gone_is_told_and_found_again() {
 
 #[test]
 fn what_changed_while_the_service_was_away_is_announced() {
-    let service = Service::start();
-    service.observe(&[limited("mine", 15, "10m")]);
-    let browser = look_at(&service);
-    wait_for_names(&browser, &["mine"]);
-    let address = service.address.to_string();
-    let (home, _) = service.end_by(nix::sys::signal::Signal::SIGTERM);
-    browser.until_text("#connection-text", |text| text.starts_with("Disconnected since "));
+    let (browser, home, address) = look_at_one_that_ends();
     let refused = lines(&[call("mine", 429, json!({"retry-after": "900"}))]);
     assert_eq!(home.run_with(&["ingest"], &refused).status, 0);
 
-    let _service = Service::listening(home, &address, &[]);
-    browser.evaluate("document.querySelector('#retry').click()");
+    let _service = start_again(&browser, home, &address);
     browser.until_text("#announcements", |text| text.contains("mine is exhausted, rate limited, until "));
 }
 

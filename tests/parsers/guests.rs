@@ -171,10 +171,13 @@ pub(crate) fn component(module: &str, world_name: &str) -> Vec<u8> {
 
 /// Instructions for a reading with so many requests left.
 pub(crate) fn remaining_requests(requests: u64) -> String {
+    requests_left(&format!("(i64.const {requests})"))
+}
+
+/// The same for as many as an expression says.
+pub(crate) fn requests_left(requests: &str) -> String {
     let (is_some, value) = (ANSWER + 8, ANSWER + 16);
-    format!(
-        "(i32.store8 (i32.const {is_some}) (i32.const 1)) (i64.store (i32.const {value}) (i64.const {requests}))"
-    )
+    format!("(i32.store8 (i32.const {is_some}) (i32.const 1)) (i64.store (i32.const {value}) {requests})")
 }
 
 /// Instructions for a list of limits that stands there.

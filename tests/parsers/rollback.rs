@@ -86,12 +86,7 @@ fn a_rollback_by_hand_goes_back_and_forth_by_type_or_by_name() {
 #[test]
 fn another_process_sees_a_change_when_it_looks() {
     let scene = Scene::new();
-    let options = runtime_signals::parsers::Options {
-        state_dir: Some(scene.state_dir()),
-        keys: vec![scene.signer.trusted(&["acme"])],
-        ..Default::default()
-    };
-    let other = super::store(options).unwrap();
+    let other = super::store(scene.options()).unwrap();
     scene.install(&Guest::reads("1.0.0", 10)).unwrap();
     assert!(other.parsers().unwrap().refresh().unwrap());
     assert!(!other.parsers().unwrap().refresh().unwrap());
